@@ -1,0 +1,1 @@
+"""The Ark image API, and nothing of ours (it does not know what a Shot is)."""

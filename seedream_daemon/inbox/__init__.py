@@ -1,0 +1,1 @@
+"""Folders arrive, are claimed, and are put away."""

@@ -1,0 +1,1 @@
+"""From a file off a phone to bytes that the API takes."""
