@@ -1,0 +1,305 @@
+"""The life of one shot: what was sent, answered, kept, lost. Pure.
+
+          sending        answer            picture (each)
+ planned ────────▶ planned ─────▶ answered ─────────────▶ saved
+    ▲                  │              └── lost (each) ──▶ lost
+    └── sending ── failed | in_doubt | lost
+
+Saved is final. A shot with a picture and some lost ones is saved.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from seedream_daemon.session.journal import Entry
+
+
+class ShotState(Enum):
+    """Where a shot stands; planned also while a request for it is in flight."""
+
+    PLANNED = "planned"
+    ANSWERED = "answered"
+    SAVED = "saved"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Shots by state (they add up to `shots`), pictures on disk, and what was billed.
+
+    `images_billed` believes the service, and counts pictures where it did not say. Requests in
+    doubt are in neither of the last two. Money is in whole micro-dollars.
+    """
+
+    shots: int
+    planned: int
+    answered: int
+    saved: int
+    failed: int
+    in_doubt: int
+    lost: int
+    pictures: int
+    images_billed: int
+    cost_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """A request that was on its way: `at` is RFC 3339, `pictures_told` what its answer told."""
+
+    shot: str
+    request_id: str
+    attempt: int
+    count: int
+    price_micro_usd: int
+    at: str
+    pictures_told: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredPicture:
+    """A picture that was made and paid for and has no file yet.
+
+    `number` is its place in the shot from 1 and decides its file's name, `index` its place in
+    the answer. `answered_at` is our clock, `server_time` the server's, both RFC 3339: the URL
+    lives for 24 hours from then.
+    """
+
+    shot: str
+    number: int
+    index: int
+    url: str
+    size: str | None
+    request_id: str
+    answered_at: str
+    server_time: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPicture:
+    """A picture on disk: `file` is relative to the session, `size` what the service told."""
+
+    number: int
+    file: str
+    bytes: int
+    sha256: str
+    size: str | None = None
+    url: str | None = None
+    width: int | None = None
+    height: int | None = None
+    from_session: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a shot, or a picture of it, will not come."""
+
+    code: str
+    message: str
+    retryable: bool
+    request_id: str | None
+
+
+class ShotHistory:
+    """What a shot has been through; `fingerprint` is that of its latest sending.
+
+    `attempts` and `doubts` count over its whole life, `images_billed` and `cost_micro_usd` too.
+    `failure` is the latest, None once the shot is saved or sent again.
+    """
+
+    __slots__ = (
+        "_billed_before",
+        "_cost_before",
+        "_done",
+        "_verdict",
+        "attempts",
+        "cost_micro_usd",
+        "doubts",
+        "failure",
+        "fingerprint",
+        "id",
+        "images_billed",
+        "kept",
+        "lost",
+        "pending",
+        "sending",
+        "state",
+    )
+
+    def __init__(self, shot_id: str) -> None:
+        self.id = shot_id
+        self.state = ShotState.PLANNED
+        self.attempts = 0
+        self.doubts = 0
+        self.fingerprint: str | None = None
+        self.sending: Sending | None = None
+        self.kept: tuple[KeptPicture, ...] = ()
+        self.pending: tuple[AnsweredPicture, ...] = ()
+        self.lost: tuple[int, ...] = ()
+        self.failure: Failure | None = None
+        self.images_billed = 0
+        self.cost_micro_usd = 0
+        self._billed_before = 0
+        self._cost_before = 0
+        self._done = False
+        self._verdict: ShotState | None = None
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures are on disk."""
+        return len(self.kept)
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether its latest request has no end yet."""
+        return self.sending is not None and not self._done and self.state is not ShotState.SAVED
+
+    def settled(self) -> tuple[int, ...]:
+        """Give the numbers of the pictures that need no fetching: kept or lost."""
+        return (*(picture.number for picture in self.kept), *self.lost)
+
+    def free_number(self) -> int:
+        """Give the lowest number that no picture on disk or to be fetched has."""
+        taken = {picture.number for picture in self.kept}
+        taken.update(picture.number for picture in self.pending)
+        return next(number for number in range(1, len(taken) + 2) if number not in taken)
+
+    def apply(self, entry: Entry) -> None:
+        """Take the next entry about this shot in; raises like any reading of unknown JSON."""
+        take = _TAKERS.get(entry.event)
+        if take is not None:
+            take(self, entry)
+            self._judge()
+
+    def _judge(self) -> None:
+        if self.state is ShotState.SAVED or self._verdict is ShotState.SAVED:
+            self.state = ShotState.SAVED
+        elif self.pending:
+            self.state = ShotState.ANSWERED
+        elif self._done and self.kept:
+            self.state = ShotState.SAVED
+        elif self._verdict is not None:
+            self.state = self._verdict
+        else:
+            self.state = ShotState.LOST if self._done and self.lost else ShotState.PLANNED
+        if self.state is ShotState.SAVED:
+            self.failure = None
+
+    def _take_sending(self, entry: Entry) -> None:
+        fields = entry.fields
+        self.sending = Sending(
+            shot=self.id,
+            request_id=str(fields["request_id"]),
+            attempt=int(fields["attempt"]),
+            count=int(fields.get("count") or 1),
+            price_micro_usd=int(fields.get("price_micro_usd") or 0),
+            at=entry.at,
+        )
+        self.attempts += 1
+        self.fingerprint = fields.get("fingerprint")
+        self._billed_before, self._cost_before = self.images_billed, self.cost_micro_usd
+        self.failure, self.lost, self._done, self._verdict = None, (), False, None
+
+    def _take_answer(self, entry: Entry) -> None:
+        fields = entry.fields
+        told = [self._answered(entry, picture) for picture in fields["pictures"]]
+        known = {picture.number for picture in self.kept}
+        fresh = {picture.number: picture for picture in told if picture.number not in known}
+        kept_waiting = (picture for picture in self.pending if picture.number not in fresh)
+        self.pending = (*kept_waiting, *fresh.values())
+        self.lost = tuple(number for number in self.lost if number not in fresh)
+        if self.sending is not None:
+            total = self.sending.pictures_told + len(told)
+            self.sending = replace(self.sending, pictures_told=total)
+            self._bill(self.sending, fields)
+        self._done = self._done or bool(fields["done"])
+
+    def _answered(self, entry: Entry, picture: Mapping[str, Any]) -> AnsweredPicture:
+        return AnsweredPicture(
+            shot=self.id,
+            number=int(picture["number"]),
+            index=int(picture["index"]),
+            url=str(picture["url"]),
+            size=picture.get("size"),
+            request_id=str(entry.fields.get("request_id", "")),
+            answered_at=entry.at,
+            server_time=entry.fields.get("server_time"),
+        )
+
+    def _bill(self, sending: Sending, fields: Mapping[str, Any]) -> None:
+        said = fields.get("images") if fields["done"] else None
+        billed = said if isinstance(said, int) else sending.pictures_told
+        # Rounded up: a cap of money must hold against the sum.
+        cost = -(-sending.price_micro_usd * billed // max(sending.count, 1))
+        self.images_billed = self._billed_before + billed
+        self.cost_micro_usd = self._cost_before + cost
+
+    def _take_picture(self, entry: Entry) -> None:
+        fields = entry.fields
+        number = int(fields["number"])
+        answered = next((one for one in self.pending if one.number == number), None)
+        picture = KeptPicture(
+            number=number,
+            file=str(fields["file"]),
+            bytes=int(fields.get("bytes") or 0),
+            sha256=str(fields["sha256"]),
+            size=answered.size if answered else None,
+            url=answered.url if answered else None,
+            width=fields.get("width"),
+            height=fields.get("height"),
+            from_session=fields.get("from_session"),
+        )
+        others = (one for one in self.kept if one.number != number)
+        self.kept = tuple(sorted((*others, picture), key=lambda one: one.number))
+        self.pending = tuple(one for one in self.pending if one.number != number)
+        self.lost = tuple(one for one in self.lost if one != number)
+
+    def _take_adopted(self, entry: Entry) -> None:
+        self._take_picture(entry)
+        self.fingerprint = entry.fields.get("fingerprint")
+        self._verdict = ShotState.SAVED
+
+    def _take_lost(self, entry: Entry) -> None:
+        number = int(entry.fields["number"])
+        if any(picture.number == number for picture in self.kept):
+            return
+        self.pending = tuple(one for one in self.pending if one.number != number)
+        self.lost = (*(one for one in self.lost if one != number), number)
+        self._fail(entry, "lost")
+
+    def _take_saved(self, _entry: Entry) -> None:
+        self._verdict = ShotState.SAVED
+
+    def _take_failed(self, entry: Entry) -> None:
+        self._fail(entry, "failed")
+        self._done, self._verdict = True, ShotState.FAILED
+
+    def _take_in_doubt(self, entry: Entry) -> None:
+        self.doubts += 1
+        self._fail(entry, "in_doubt")
+        self._done, self._verdict = True, ShotState.IN_DOUBT
+
+    def _fail(self, entry: Entry, default_code: str) -> None:
+        fields = entry.fields
+        self.failure = Failure(
+            code=str(fields.get("code") or default_code),
+            message=str(fields.get("message") or fields.get("why") or ""),
+            retryable=bool(fields.get("retryable", True)),
+            request_id=fields.get("request_id"),
+        )
+
+
+_TAKERS = {
+    "sending": ShotHistory._take_sending,  # noqa: SLF001 -- its own methods, by the event's name
+    "answer": ShotHistory._take_answer,  # noqa: SLF001
+    "picture": ShotHistory._take_picture,  # noqa: SLF001
+    "adopted": ShotHistory._take_adopted,  # noqa: SLF001
+    "saved": ShotHistory._take_saved,  # noqa: SLF001
+    "failed": ShotHistory._take_failed,  # noqa: SLF001
+    "in_doubt": ShotHistory._take_in_doubt,  # noqa: SLF001
+    "lost": ShotHistory._take_lost,  # noqa: SLF001
+}
