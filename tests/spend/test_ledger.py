@@ -328,7 +328,9 @@ def test_a_kill_loses_no_reservation_that_was_told(tmp_path, round_):
     for child in children:
         child.send_signal(signal.SIGKILL)
     for child in children:
-        told += child.communicate(timeout=10)[0].split("\n")[:-1]
+        told += child.stdout.read().split("\n")[:-1]
+        child.stdout.close()
+        child.wait(timeout=10)
     text = (tmp_path / "ledger/ledger-0001.jsonl").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines() if line.endswith('"}')]
     assert {line["request_id"] for line in lines} >= set(told)
