@@ -1,0 +1,160 @@
+"""A photo's file -> pixels: upright, 8 bits, sRGB, without transparency.
+
+Only the photo workers load this module. It is the only one that knows pillow-heif.
+"""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageCms
+
+from seedream_daemon.photos.inspect import (
+    MAX_DECODED_PIXELS,
+    PhotoFacts,
+    inspect,
+    unreadable_problem,
+)
+
+pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
+# Pillow warns above this and raises above twice as much. Ours is the stricter rule: an error, and
+# from the header, before a decoder is made.
+Image.MAX_IMAGE_PIXELS = MAX_DECODED_PIXELS
+
+_PILLOW_FORMAT = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "heic": "HEIF"}
+# EXIF 2.32, tag 0x0112 -> what brings such a photo upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SRGB = ImageCms.createProfile("sRGB")
+
+
+class PhotoDamagedError(Exception):
+    """A photo cannot be decoded; the text is the end of a sentence that its name begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """The upright pixels of a photo in its own colours, and its upright size.
+
+    `image` may be a reduced copy; `width` and `height` are those of the photo in the file.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+
+
+def decode(path: Path, *, enough: Callable[[int, int], float] | None = None) -> Decoded:
+    """Read the first picture of a file, upright.
+
+    `enough` tells, by the width and height of the photo, which scale of it would do: a JPEG then
+    comes as a reduced copy of at least that scale, in a fraction of the time and memory. Raises
+    PhotoDamagedError, or OSError if the file cannot be read.
+    """
+    facts = _facts(path)
+    with path.open("rb") as file:
+        try:
+            image = _load(file, facts, enough)
+        except MemoryError as error:
+            megapixels = facts.width * facts.height / 1e6
+            raise PhotoDamagedError(
+                f"needs more memory than a photo is given ({megapixels:.0f} megapixels as "
+                f"{facts.mime}); save it smaller"
+            ) from error
+        except (OSError, SyntaxError, ValueError, RuntimeError, EOFError) as error:
+            raise PhotoDamagedError(f"cannot be decoded ({error}); export it again") from error
+    width, height = facts.width, facts.height
+    turn = _UPRIGHT.get(facts.orientation)
+    if turn is not None:
+        image = image.transpose(turn)
+    if facts.orientation >= 5:
+        width, height = height, width
+    return Decoded(image=image, width=width, height=height)
+
+
+def _facts(path: Path) -> PhotoFacts:
+    facts = inspect(path)
+    problem = unreadable_problem(facts)
+    if problem is not None:
+        raise PhotoDamagedError(problem)
+    if facts.width * facts.height > MAX_DECODED_PIXELS:
+        raise PhotoDamagedError(
+            f"is {facts.width} x {facts.height} pixels, over the "
+            f"{MAX_DECODED_PIXELS // 1_000_000} megapixels that are decoded"
+        )
+    return facts
+
+
+def _load(
+    file: io.BufferedReader, facts: PhotoFacts, enough: Callable[[int, int], float] | None
+) -> Image.Image:
+    image = Image.open(file, formats=[_PILLOW_FORMAT[facts.format or ""]])
+    least = enough(*image.size) if enough is not None and facts.format == "jpeg" else 1.0
+    if least < 1:
+        size = (math.ceil(image.width * least), math.ceil(image.height * least))
+        image.draft(image.mode, size)
+    image.load()
+    return image
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """Bring any picture to 8-bit RGB in sRGB, with what is transparent on white."""
+    return _flattened(image, image.info.get("icc_profile"))
+
+
+def to_plain_rgb(image: Image.Image) -> Image.Image:
+    """Do the same but take the colours as they stand: faces are found in any of them."""
+    return _flattened(image, None)
+
+
+def can_be_resampled(image: Image.Image) -> bool:
+    """Tell whether pixels of this kind may be averaged: not palettes, 16 bits, colour keys."""
+    return image.mode in ("RGB", "L", "CMYK", "RGBA", "LA") and "transparency" not in image.info
+
+
+def _flattened(image: Image.Image, profile: bytes | None) -> Image.Image:
+    image = _eight_bits(image)
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+    if alpha is not None or image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("RGB")
+    image = _through_profile(image, profile)
+    if alpha is None:
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=alpha)
+    return white
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if not image.mode.startswith("I"):
+        return image
+    grey = (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+    return Image.fromarray(grey)
+
+
+def _through_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if not profile:
+        return image.convert("RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(source):
+            return image.convert("RGB")
+        result = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        # A broken profile, or one for other channels: every viewer then shows the plain values.
+        return image.convert("RGB")
+    return result if result is not None else image.convert("RGB")

@@ -1,0 +1,115 @@
+"""[edge] One photo, whole: read, decode, crop, encode, write. Runs in a photo worker."""
+
+import hashlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from seedream_daemon.durable import write_atomically
+from seedream_daemon.photos.croppers import DETECT_LONG_SIDE, Cropper, Cut
+from seedream_daemon.photos.decode import Decoded, can_be_resampled, decode, to_plain_rgb, to_srgb
+from seedream_daemon.photos.encode import SHRUNK_LONG_SIDE, fitted, jpeg, jpeg_under, under_pixels
+from seedream_daemon.photos.steps import Prepared, PrepareRequest
+
+CROP_SIDE = 1024
+THUMBNAIL_LONG_SIDE = 512
+_THUMBNAIL_QUALITY = 85
+
+
+def prepare(request: PrepareRequest, get_cropper: Callable[[], Cropper]) -> Prepared:
+    """Do what the request asks and write the result durably.
+
+    `get_cropper` is called only where something is cropped: detectors take time to load.
+
+    Raises PhotoDamagedError if the photo cannot be decoded, OSError if it cannot be read or the
+    result cannot be written.
+    """
+    if request.step == "crop":
+        return _crop(request, get_cropper())
+    if request.step == "thumbnail":
+        return _thumbnail(request)
+    return _convert(request)
+
+
+def _crop(request: PrepareRequest, cropper: Cropper) -> Prepared:
+    # A face mostly fills so much of a photo that a copy of this size is enough for its square.
+    photo = decode(request.photo, enough=lambda w, h: CROP_SIDE / min(w, h))
+    cut = cropper.cut(detection_copy(photo.image), photo.width, photo.height)
+    least = CROP_SIDE / cut.square.side
+    if photo.image.width / photo.width < min(1, least):
+        photo = decode(request.photo, enough=lambda _w, _h: least)
+    data, width, height = jpeg_under(to_srgb(cut_out(photo, cut)), max_bytes=request.max_bytes)
+    return _written(request, data, (width, height), photo, cut)
+
+
+def detection_copy(image: Image.Image) -> Image.Image:
+    """Make the small RGB copy on which a face is looked for."""
+    if not can_be_resampled(image):
+        image = to_plain_rgb(image)
+    factor = max(image.size) // DETECT_LONG_SIDE
+    if factor > 1:  # whole pixels first, which is cheap
+        image = image.reduce(factor)
+    return to_plain_rgb(fitted(image, DETECT_LONG_SIDE))
+
+
+def cut_out(photo: Decoded, cut: Cut) -> Image.Image:
+    """Cut the square out and bring it to 1024 x 1024, in the photo's own colours."""
+    scale = photo.image.width / photo.width
+    x, y, side = (number * scale for number in cut.square)
+    image = photo.image if can_be_resampled(photo.image) else to_srgb(photo.image)
+    box = (x, y, min(x + side, image.width), min(y + side, image.height))
+    return image.resize((CROP_SIDE, CROP_SIDE), Image.Resampling.LANCZOS, box, reducing_gap=3.0)
+
+
+def _thumbnail(request: PrepareRequest) -> Prepared:
+    photo = decode(request.photo, enough=lambda w, h: THUMBNAIL_LONG_SIDE / max(w, h))
+    image = to_srgb(_fitted(photo.image, THUMBNAIL_LONG_SIDE))
+    return _written(request, jpeg(image, _THUMBNAIL_QUALITY), image.size, photo)
+
+
+def _convert(request: PrepareRequest) -> Prepared:
+    if request.step == "shrink":
+        photo = decode(request.photo, enough=lambda w, h: SHRUNK_LONG_SIDE / max(w, h))
+        image = _fitted(photo.image, SHRUNK_LONG_SIDE)
+    else:
+        photo = decode(request.photo, enough=lambda w, h: math.sqrt(request.max_pixels / (w * h)))
+        image = photo.image
+    data, width, height = jpeg_under(
+        to_srgb(under_pixels(image, request.max_pixels)), max_bytes=request.max_bytes
+    )
+    return _written(request, data, (width, height), photo)
+
+
+def _fitted(image: Image.Image, long_side: int) -> Image.Image:
+    """Make smaller before colours are looked up, which takes longer the more pixels there are."""
+    return fitted(image if can_be_resampled(image) else to_srgb(image), long_side)
+
+
+def _written(
+    request: PrepareRequest,
+    data: bytes,
+    size: tuple[int, int],
+    photo: Decoded,
+    cut: Cut | None = None,
+) -> Prepared:
+    write_atomically(request.to, data)
+    return Prepared(
+        file=request.to,
+        width=size[0],
+        height=size[1],
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        photo_size=(photo.width, photo.height),
+        crop=cut.how if cut else None,
+        warning=_warning(request.photo, cut),
+        face=cut.face if cut else None,
+        square=cut.square if cut else None,
+    )
+
+
+def _warning(photo: Path, cut: Cut | None) -> str | None:
+    if cut is None or cut.why is None:
+        return None
+    return f"{photo.name}: {cut.why}, so the middle of the photo is used."
