@@ -4,19 +4,39 @@ A fold: `apply` takes one entry after the other and never raises, whatever the e
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from seedream_daemon.job.plan import Plan, plan_from_json
 from seedream_daemon.session.journal import Entry
 from seedream_daemon.session.shot_history import (
     AnsweredPicture,
-    Counts,
     Sending,
     ShotHistory,
     ShotState,
 )
 
 PROBLEMS_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Shots by state (they add up to `shots`), pictures on disk, and what was billed.
+
+    `images_billed` believes the service, and counts pictures where it did not say. Requests in
+    doubt are in neither of the last two. Money is in whole micro-dollars.
+    """
+
+    shots: int
+    planned: int
+    answered: int
+    saved: int
+    failed: int
+    in_doubt: int
+    lost: int
+    pictures: int
+    images_billed: int
+    cost_micro_usd: int
 
 
 class History:
@@ -123,7 +143,9 @@ class History:
         known, self.shots = self.shots, {}
         for shot in plan.shots:
             self.shots[shot.id] = known[shot.id] if shot.id in known else self._new_shot(shot.id)
-        self.shots.update({shot_id: shot for shot_id, shot in known.items() if shot_id not in self.shots})
+        self.shots.update(
+            {shot_id: shot for shot_id, shot in known.items() if shot_id not in self.shots}
+        )
 
     def _take_prepared(self, fields: Mapping[str, Any]) -> None:
         photo = fields["photo"]

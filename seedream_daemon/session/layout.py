@@ -18,8 +18,6 @@ DRAFT_PREFIX = ".seedream-draft-"
 _STAMP = "%Y-%m-%d_%H-%M-%S"
 _STAMPED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(?=_|$)")
 _JOURNAL = re.compile(r"journal-(\d{4,})\.jsonl")
-# Room for ".webp" and a "-999" that tells two files of one name apart.
-_ENDING_BYTES = 9
 
 
 def stamp(moment: datetime) -> str:
@@ -73,8 +71,9 @@ def picture_file(kind: str, stem: str, number: int, extension: str, nth: int = 1
     else:
         suffix = "" if number == 1 else f"_{number}"
     again = "" if nth == 1 else f"-{nth}"
-    name = cut(name, max_bytes=NAME_MAX_BYTES - _ENDING_BYTES - len(suffix))
-    return f"{folder}{slash}{name}{suffix}{again}.{extension}"
+    ending = f"{suffix}{again}.{extension}"
+    name = cut(name, max_bytes=NAME_MAX_BYTES - len(ending))
+    return f"{folder}{slash}{name}{ending}"
 
 
 def reference_file(number: int, extension: str) -> str:

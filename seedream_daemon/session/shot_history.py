@@ -28,26 +28,6 @@ class ShotState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """Shots by state (they add up to `shots`), pictures on disk, and what was billed.
-
-    `images_billed` believes the service, and counts pictures where it did not say. Requests in
-    doubt are in neither of the last two. Money is in whole micro-dollars.
-    """
-
-    shots: int
-    planned: int
-    answered: int
-    saved: int
-    failed: int
-    in_doubt: int
-    lost: int
-    pictures: int
-    images_billed: int
-    cost_micro_usd: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
     """A request that was on its way: `at` is RFC 3339, `pictures_told` what its answer told."""
 
@@ -248,7 +228,7 @@ class ShotHistory:
             bytes=int(fields.get("bytes") or 0),
             sha256=str(fields["sha256"]),
             size=answered.size if answered else None,
-            url=answered.url if answered else None,
+            url=answered.url if answered else fields.get("url"),
             width=fields.get("width"),
             height=fields.get("height"),
             from_session=fields.get("from_session"),
