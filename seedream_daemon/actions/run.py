@@ -1,0 +1,227 @@
+"""Run a job folder, go on with a session, ask again for what failed."""
+
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
+from seedream_daemon.actions.wiring import open_engine
+from seedream_daemon.errors import ConfigError, ExitCode, UsageError
+from seedream_daemon.events import Emit, Warned
+from seedream_daemon.job.models import family_of
+from seedream_daemon.job.plan import Photo, Plan
+from seedream_daemon.run.context import JobContext
+from seedream_daemon.run.engine import Engine
+from seedream_daemon.run.job import JobOutcome, JobRun
+from seedream_daemon.run.result import result_document
+from seedream_daemon.run.room import lack_of_room
+from seedream_daemon.session.reload import find_session
+from seedream_daemon.session.store import SessionWriter
+from seedream_daemon.settings import Settings
+
+OnEngine = Callable[[Engine], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended: the result.json document and the exit code that goes with it."""
+
+    document: dict[str, Any]
+    exit_code: ExitCode
+
+
+async def run_folder(
+    settings: Settings, folder: Path, *, emit: Emit, on_engine: OnEngine
+) -> RunResult:
+    """Run the job in an absolute `folder` now, into a new session; the folder is left as it is.
+
+    `on_engine` is given the engine, so that a signal can stop it. Raises what `plan_folder`
+    raises, and ConfigError where no session can be written; nothing was sent then.
+    """
+    plan = await plan_folder(settings, folder)
+    await refuse_bad_photos(settings, plan)
+    for warning in plan.warnings:
+        emit(Warned(message=warning))
+    async with open_engine(settings, emit) as engine:
+        on_engine(engine)
+        session = await new_session(
+            settings,
+            plan,
+            {"job_id": new_job_id(), "folder": str(folder), "origin": "command"},
+        )
+        return await run_session(engine, session, plan, again=frozenset())
+
+
+async def resume_session(
+    settings: Settings,
+    name: str,
+    *,
+    emit: Emit,
+    on_engine: OnEngine,
+    photos: Path | None = None,
+    again: frozenset[str] | None = frozenset(),
+) -> RunResult:
+    """Go on with a session: fetch what is paid for, then ask for what is missing.
+
+    `photos` is where the photos lie now, if they have moved. `again` are shots to be asked for
+    once more though they ended badly, None for all such.
+    Raises SessionUnknownError, SessionBusyError, UsageError where photos or shots are missing.
+    """
+    path = await anyio.to_thread.run_sync(find_session, settings.output_base_dir, name)
+    session = await SessionWriter.open(path)
+    try:
+        if again:
+            _refuse_unknown_shots(session, again)
+        plan = await _with_photos_found(settings, session.plan, session.history.job, photos)
+        run = partial(run_session, session=session, plan=plan, again=again)
+        try:
+            settings.require_key()
+        except ConfigError:
+            # What is paid for can be fetched without a key; only then is there reason to complain.
+            async with open_engine(settings, emit, needs_key=False) as engine:
+                on_engine(engine)
+                result = await run(engine, only_fetch=True)
+            if result.document["state"] != "done":
+                raise
+            return result
+        async with open_engine(settings, emit) as engine:
+            on_engine(engine)
+            return await run(engine)
+    finally:
+        session.release()
+
+
+async def new_session(settings: Settings, plan: Plan, job: dict[str, Any]) -> SessionWriter:
+    """Make the session of a job before anything is paid for. Raises ConfigError."""
+    base = settings.output_base_dir
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        lack = await anyio.to_thread.run_sync(lack_of_room, base, 0)
+        if lack is None:
+            return await SessionWriter.create(base, plan, job=job)
+    except OSError as error:
+        raise ConfigError(
+            f"No session can be written into OUTPUT_BASE_DIR {base}: {error.strerror}. "
+            "Name a folder that this user may write to; nothing was sent."
+        ) from error
+    raise ConfigError(lack + " Make room and start again; nothing was sent.")
+
+
+async def run_session(
+    engine: Engine,
+    session: SessionWriter,
+    plan: Plan,
+    *,
+    again: frozenset[str] | None,
+    only_fetch: bool = False,
+) -> RunResult:
+    """Run what is left of a session's job to its end and tell the result."""
+    started = _now()
+    context = JobContext(
+        means=engine.means,
+        session=session,
+        plan=plan,
+        family=family_of(plan.model, plan.family)[0],
+        job_id=str(session.history.job["job_id"]),
+        origin=str(session.history.job.get("origin", "command")),
+        cap_micro_usd=plan.max_cost_micro_usd,
+    )
+    outcome = await JobRun(context, again=again, only_fetch=only_fetch).run()
+    return RunResult(
+        document=result_document(
+            plan,
+            session.history,
+            outcome,
+            session=session.path.name,
+            session_path=str(session.path),
+            started=started,
+            finished=_now(),
+        ),
+        exit_code=exit_code_of(outcome),
+    )
+
+
+def exit_code_of(outcome: JobOutcome) -> ExitCode:
+    """Which code a command answers after this outcome."""
+    match outcome.rest:
+        case "account":
+            return ExitCode.ACCOUNT_REFUSED
+        case "budget" | "job_budget":
+            return ExitCode.OVER_BUDGET
+        case "stop":
+            return ExitCode.INTERRUPTED
+    return ExitCode.OK if outcome.state == "done" else ExitCode.SOME_FAILED
+
+
+def new_job_id() -> str:
+    """Make an id for a job, the same at every door: j and ten letters or digits."""
+    alphabet = string.digits + string.ascii_lowercase
+    return "j" + "".join(secrets.choice(alphabet) for _ in range(10))
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _refuse_unknown_shots(session: SessionWriter, wanted: frozenset[str]) -> None:
+    unknown = sorted(wanted - session.history.shots.keys())
+    if unknown:
+        some = ", ".join(list(session.history.shots)[:5])
+        raise UsageError(
+            f"{session.path.name} has no shot {', '.join(unknown)}. Its shots are {some}, ..."
+        )
+
+
+async def _with_photos_found(settings: Settings, plan: Plan, job: Any, photos: Path | None) -> Plan:
+    """Give the plan with each photo where it lies now."""
+    return await anyio.to_thread.run_sync(_find_photos, settings, plan, job.get("folder"), photos)
+
+
+def _find_photos(settings: Settings, plan: Plan, folder: str | None, photos: Path | None) -> Plan:
+    all_photos = [photo for shot in plan.shots for photo in shot.photos]
+    if photos is None and all(photo.path.exists() for photo in all_photos):
+        return plan
+    for root in _likely_roots(settings, folder, photos):
+        moved = _moved(plan, all_photos, root)
+        if moved is not None:
+            return moved
+    missing = next(photo for photo in all_photos if not photo.path.exists())
+    raise UsageError(
+        f"The photos of this session are not where they were: {missing.path} is gone. "
+        "Say where they are now with --photos DIR."
+    )
+
+
+def _likely_roots(settings: Settings, folder: str | None, photos: Path | None) -> list[Path]:
+    if photos is not None:
+        return [photos.absolute()]
+    if folder is None:
+        return []
+    name = Path(folder).name
+    return [settings.inbox_dir / place / name for place in ("", "_running", "_failed", "_done")]
+
+
+def _moved(plan: Plan, photos: list[Photo], root: Path) -> Plan | None:
+    """Give the plan with its photos below `root`, by name or by base name; None if one is not."""
+    places: dict[Photo, Photo] = {}
+    for photo in photos:
+        near = (root / photo.name, root / Path(photo.name).name, root / photo.path.name)
+        found = next((path for path in near if path.is_file()), None)
+        if found is None:
+            return None
+        places[photo] = replace(photo, path=found)
+    return replace(
+        plan,
+        shots=tuple(
+            replace(shot, photos=tuple(places[photo] for photo in shot.photos))
+            for shot in plan.shots
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Words in, one action called, text and exit code out."""

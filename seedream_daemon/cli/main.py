@@ -1,0 +1,46 @@
+"""The command line: its commands, its errors, its exit codes."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seedream_daemon import __version__
+from seedream_daemon.cli.failure import report
+from seedream_daemon.cli.job_commands import check, resume, retry, run
+from seedream_daemon.cli.look_commands import schema, sessions, show, sizes
+from seedream_daemon.cli.service_commands import demo, emulator
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--env",
+    "env_file",
+    type=click.Path(path_type=Path),
+    help="Settings file to use instead of $SEEDREAM_ENV_FILE or ./env.local.",
+)
+@click.version_option(__version__, prog_name="seedream-daemon")
+@click.pass_context
+def program(context: click.Context, env_file: Path | None) -> None:
+    """Turn a folder with photos and a job.toml into pictures."""
+    context.obj = env_file
+
+
+for command in (run, check, resume, retry, sessions, show, sizes, schema, emulator, demo):
+    program.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
+    as_json = "--json" in words
+    try:
+        result: Any = program.main(words, prog_name="seedream-daemon", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 - the last door: nothing may pass it unsaid
+        return report(error, as_json=as_json)
+    return int(result or 0)

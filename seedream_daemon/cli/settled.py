@@ -1,0 +1,45 @@
+"""What every command begins with: settings, their warnings, the event loop."""
+
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from seedream_daemon.settings import Settings, load_settings
+
+Result = TypeVar("Result")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def settings_for(context: click.Context) -> Settings:
+    """Read the settings; warnings go to stderr."""
+    settings, warnings = load_settings(os.environ, context.find_root().obj)
+    for warning in warnings:
+        say(warning)
+    return settings
+
+
+def in_loop(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Run a coroutine function to its end."""
+    import anyio
+
+    return anyio.run(work)
+
+
+def say(message: str) -> None:
+    """Tell a person something, beside the data."""
+    print(message, file=sys.stderr)
+
+
+def put(document: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def put_line(text: str) -> None:
+    """Print one line of data."""
+    print(text)

@@ -1,0 +1,82 @@
+"""What people read of documents that programs read as JSON."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+MOST_ROWS = 40
+
+
+def print_check(document: dict[str, Any]) -> None:
+    """Print what a job would send, what it would cost and what is wrong with it."""
+    console = Console(highlight=False)
+    say = console.print
+    if document["kind"] is not None:
+        price = document["price_usd"]
+        say(
+            f"{document['folder']}: {document['kind']}, {document['model']}, "
+            f"{document['size'] or 'size left to the model'}, {len(document['shots'])} shots, "
+            f"{'price unknown' if price is None else f'at most ${price:.2f}'}",
+            markup=False,
+        )
+        _print_shots(console, document["shots"])
+    for row in document["left_out"]:
+        say(f"Left out of {row['group']}: {', '.join(row['files'])}", markup=False)
+    for warning in document["warnings"]:
+        say(f"Note: {warning}", markup=False)
+    for problem in document["problems"]:
+        place = problem["file"] + (f":{problem['line']}" if problem["line"] else "")
+        say(f"Mistake: {place}: {problem['message']}", markup=False)
+
+
+def _print_shots(console: Console, shots: list[dict[str, Any]]) -> None:
+    table = Table("shot", "group", "photos", "prompt", box=None, header_style="bold")
+    for shot in shots[:MOST_ROWS]:
+        table.add_row(shot["id"], shot["group"] or "", str(len(shot["photos"])), shot["prompt"])
+    console.print(table)
+    if len(shots) > MOST_ROWS:
+        console.print(f"... and {len(shots) - MOST_ROWS} more shots")
+
+
+def print_sessions(rows: list[dict[str, Any]]) -> None:
+    """Print a page of sessions."""
+    table = Table("session", "kind", "state", "pictures", "model", box=None, header_style="bold")
+    for row in rows:
+        pictures = f"{row['pictures']}/{row['shots']}" if row["shots"] else str(row["pictures"])
+        table.add_row(row["session"], row["kind"], row["state"] or "", pictures, row["model"] or "")
+    Console(highlight=False).print(table)
+
+
+def print_session(document: dict[str, Any]) -> None:
+    """Print one session: its prompts, its pictures, its failures."""
+    console = Console(highlight=False)
+    for key in ("session", "path", "name", "state", "model", "created", "prompt"):
+        if document.get(key) is not None:
+            console.print(f"{key:>8}: {document[key]}", markup=False)
+    for prompt in document.get("prompts") or ():
+        console.print(f"  prompt: {prompt}", markup=False)
+    pictures = [row["saved"] for row in document.get("items") or () if row.get("saved")]
+    pictures += [cell["file"] for cell in (document.get("cells") or {}).values()]
+    for picture in pictures[:MOST_ROWS]:
+        console.print(f" picture: {picture}", markup=False)
+    if len(pictures) > MOST_ROWS:
+        console.print(f"          ... and {len(pictures) - MOST_ROWS} more pictures")
+    for failure in document.get("failures") or ():
+        console.print(
+            f"  failed: {failure['shot']}: {failure['code']}: {failure['message']}", markup=False
+        )
+
+
+def print_sizes(rows: list[dict[str, Any]]) -> None:
+    """Print the table of sizes."""
+    table = Table("model", "aspect", "preset", "size", "label", box=None, header_style="bold")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            row["aspect"],
+            row["preset"],
+            f"{row['width']}x{row['height']}",
+            row["label"] or "",
+        )
+    Console(highlight=False).print(table)

@@ -1,0 +1,374 @@
+"""One request for one shot: booked, journaled, sent, and its outcome journaled.
+
+What must hold when the process is killed at any point: `sending` is on disk before the request
+leaves, so that a request in flight is known to be in doubt; a picture's address is on disk before
+its download starts, so that it can be fetched for 24 hours.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from seedream_daemon.ark.backoff import wait_s
+from seedream_daemon.ark.failures import ArkError, Verdict, advice, sort_failure, spoils_job
+from seedream_daemon.ark.wire import ArkAnswer, ArkMemberFailed, ArkPicture, ArkRequest
+from seedream_daemon.events import QueuePaused, ShotAnswered, ShotRefused, ShotSending
+from seedream_daemon.job.fingerprint import fingerprint
+from seedream_daemon.job.plan import Shot
+from seedream_daemon.run.context import JobContext
+from seedream_daemon.run.gate import GateClosedError, Pause
+from seedream_daemon.run.pricing import likely_pixels, shot_price
+from seedream_daemon.run.ready import ReadyPhotos
+from seedream_daemon.session.shot_history import AnsweredPicture
+from seedream_daemon.spend.book import CapReached, Reservation
+from seedream_daemon.spend.ledger import PaceWait
+
+STOPPED = "The service was stopped before the answer came; the request may have been billed."
+NO_PICTURE = "The service answered without a picture and without a reason."
+
+OnAnswered = Callable[[AnsweredPicture], None]
+
+
+class CapReachedError(Exception):
+    """A cap of money forbids the next request."""
+
+    def __init__(self, cap: CapReached) -> None:
+        super().__init__(cap.message)
+        self.cap = cap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Pictures came; they are being fetched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Worth another request after `wait_s` seconds; `code` and `message` say what happened."""
+
+    wait_s: float
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Asking again would be useless, or is not ours to decide."""
+
+
+Outcome = Answered | Again | Ended
+
+
+@dataclass(slots=True, kw_only=True)
+class _Request:
+    """A request while it is under way."""
+
+    attempt: int
+    request_id: str
+    price_micro_usd: int | None
+    on_answered: OnAnswered
+    told: list[AnsweredPicture] = field(default_factory=list)
+
+
+class Asker:
+    """Sends the requests of one job."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._means = context.means
+        self._session = context.session
+
+    async def ask(
+        self, shot: Shot, ready: ReadyPhotos, tries: int, on_answered: OnAnswered
+    ) -> Outcome:
+        """Send one request, the `tries`-th in a row, and say what follows.
+
+        `on_answered` is called for each picture once its address is on disk. Raises
+        GateClosedError when nothing is sent any more, CapReachedError before money is spent.
+        """
+        means = self._means
+        wanted = likely_pixels(self._context.plan.size) * self._context.plan.asked.count
+        async with means.gate.slot(self._context.job_id):
+            await means.room.wait(self._session.path, wanted, means.gate.rest)
+            request = await self._reserve(shot, on_answered)
+            means.room.promise(wanted)
+            try:
+                return await self._send(shot, ready, request, tries)
+            finally:
+                means.room.redeem(wanted)
+
+    async def _reserve(self, shot: Shot, on_answered: OnAnswered) -> _Request:
+        """Book money and a place in the pace, waiting for the pace."""
+        plan = self._context.plan
+        request = _Request(
+            attempt=self._context.of(shot).attempts + 1,
+            request_id=uuid.uuid4().hex,
+            price_micro_usd=self.price(shot, plan.asked.count),
+            on_answered=on_answered,
+        )
+        reservation = Reservation(
+            request_id=request.request_id,
+            job_id=self._context.job_id,
+            shot=shot.id,
+            model=plan.model,
+            images=plan.asked.count,
+            micro_usd=request.price_micro_usd,
+            job_cap_micro_usd=self._context.cap_micro_usd,
+            origin=self._context.origin,
+        )
+        while True:
+            booked = await self._means.ledger.reserve(reservation)
+            match booked:
+                case PaceWait(seconds=seconds):
+                    await self._means.gate.rest(seconds)
+                case CapReached():
+                    raise CapReachedError(booked)
+                case _:
+                    return request
+
+    def price(self, shot: Shot, images: int) -> int | None:
+        """What so many pictures of this shot cost, in micro-dollars; None if unknown."""
+        return shot_price(
+            self._context.plan,
+            self._context.family,
+            shot,
+            images=images,
+            per_image_micro_usd=self._means.policy.price_per_image_micro_usd,
+        )
+
+    async def _send(self, shot: Shot, ready: ReadyPhotos, request: _Request, tries: int) -> Outcome:
+        await self._journal_sending(shot, ready, request)
+        began = anyio.current_time()
+        answer: ArkAnswer | ArkError | None = None
+        with anyio.CancelScope() as scope:
+            self._means.asking.add(scope)
+            self._means.gate.sent()
+            try:
+                answer = await self._generate(shot, ready, request)
+            finally:
+                self._means.asking.discard(scope)
+        if answer is None:
+            answer = ArkError(code="stopped", message=STOPPED, verdict=Verdict.IN_DOUBT)
+        if isinstance(answer, ArkError) and request.told:
+            # Cut after a picture came: what came is paid for and kept, and nothing is asked twice.
+            answer = ArkAnswer(
+                pictures=(), failed=(), generated_images=None, request_id=None, server_time=None
+            )
+        if isinstance(answer, ArkError):
+            return await self._refused(shot, request, answer, began, tries)
+        return await self._answered(shot, request, answer, anyio.current_time() - began, tries)
+
+    async def _journal_sending(self, shot: Shot, ready: ReadyPhotos, request: _Request) -> None:
+        plan = self._context.plan
+        await self._context.journal(
+            "sending",
+            shot=shot.id,
+            attempt=request.attempt,
+            request_id=request.request_id,
+            fingerprint=fingerprint(plan, shot, ready.digests),
+            count=plan.asked.count,
+            price_micro_usd=request.price_micro_usd,
+        )
+        self._means.emit(
+            ShotSending(
+                job_id=self._context.job_id,
+                shot=shot.id,
+                attempt=request.attempt,
+                request_id=request.request_id,
+                photos_inline=len(ready.photos),
+                payload_bytes=ready.bytes,
+            )
+        )
+
+    async def _generate(
+        self, shot: Shot, ready: ReadyPhotos, request: _Request
+    ) -> ArkAnswer | ArkError:
+        plan, asked, family = self._context.plan, self._context.plan.asked, self._context.family
+
+        async def on_picture(picture: ArkPicture) -> None:
+            await self._journal_picture(shot, request, picture)
+
+        try:
+            return await self._means.client.generate(
+                ArkRequest(
+                    model=plan.model,
+                    prompt=shot.prompt,
+                    size=plan.size,
+                    photos=ready.photos,
+                    stream=family.stream,
+                    sets=family.sets,
+                    max_images=asked.count,
+                    seed=asked.seed,
+                    guidance_scale=asked.guidance_scale,
+                    output_format=asked.output_format,
+                    optimize_prompt=asked.optimize_prompt,
+                ),
+                request_id=request.request_id,
+                on_picture=on_picture,
+            )
+        except ArkError as error:
+            return error
+
+    async def _journal_picture(self, shot: Shot, request: _Request, picture: ArkPicture) -> None:
+        self._prove()
+        number = self._context.of(shot).free_number()
+        with anyio.CancelScope(shield=True):
+            await self._context.journal(
+                "answer",
+                shot=shot.id,
+                request_id=request.request_id,
+                pictures=[
+                    {
+                        "number": number,
+                        "index": picture.index,
+                        "url": picture.url,
+                        "size": picture.size,
+                    }
+                ],
+                done=False,
+            )
+        answered = next(p for p in self._context.of(shot).pending if p.number == number)
+        request.told.append(answered)
+        request.on_answered(answered)
+
+    async def _answered(
+        self, shot: Shot, request: _Request, answer: ArkAnswer, latency_s: float, tries: int
+    ) -> Outcome:
+        self._prove()
+        self._means.throttle.succeed()
+        self._means.gate.deal()
+        images = len(request.told) if answer.generated_images is None else answer.generated_images
+        cost = self.price(shot, images) if images else 0
+        await self._context.journal(
+            "answer",
+            shot=shot.id,
+            request_id=request.request_id,
+            pictures=[],
+            failed=[
+                {"index": member.index, "code": member.code, "message": member.message}
+                for member in answer.failed
+            ],
+            done=True,
+            images=images,
+            server_request_id=answer.request_id,
+        )
+        await self._means.ledger.settle(request.request_id, images=images, micro_usd=cost or 0)
+        self._means.emit(
+            ShotAnswered(
+                job_id=self._context.job_id,
+                shot=shot.id,
+                request_id=request.request_id,
+                pictures=len(request.told),
+                images_billed=images,
+                cost_micro_usd=cost or 0,
+                latency_s=latency_s,
+            )
+        )
+        if request.told:
+            return Answered()
+        return await self._no_picture(shot, request, answer.failed, tries)
+
+    async def _no_picture(
+        self, shot: Shot, request: _Request, failed: tuple[ArkMemberFailed, ...], tries: int
+    ) -> Outcome:
+        """Every member of the answer failed; nothing was billed."""
+        code = failed[0].code if failed else "no_picture"
+        message = failed[0].message if failed else NO_PICTURE
+        again = bool(failed) and sort_failure(None, code, message) is Verdict.AGAIN
+        wait = wait_s(tries, None, self._means.chance()) if again else None
+        self._tell_refused(
+            shot, request, ArkError(code=code, message=message, verdict=Verdict.NEVER), wait
+        )
+        if wait is not None:
+            return Again(wait_s=wait, code=code, message=message)
+        await self._context.fail(
+            shot, code, message, retryable=False, request_id=request.request_id
+        )
+        return Ended()
+
+    async def _refused(
+        self, shot: Shot, request: _Request, error: ArkError, sent_at: float, tries: int
+    ) -> Outcome:
+        if error.verdict is Verdict.IN_DOUBT:
+            return await self._doubted(shot, request, error)
+        await self._context.journal(
+            "answer",
+            shot=shot.id,
+            request_id=request.request_id,
+            pictures=[],
+            failed=[],
+            done=True,
+            images=0,
+            error={"code": error.code, "message": error.message, "status": error.status},
+            server_request_id=error.request_id,
+        )
+        await self._means.ledger.release(request.request_id)
+        if error.verdict is Verdict.ACCOUNT:
+            self._tell_refused(shot, request, error, None)
+            self._pause(error)
+            raise GateClosedError
+        if error.status is not None:
+            self._prove()
+        if error.verdict is Verdict.NEVER:
+            self._tell_refused(shot, request, error, None)
+            if spoils_job(error.code):
+                self._context.spoil(error.code, for_people(error))
+            await self._context.fail(
+                shot, error.code, for_people(error), retryable=False, request_id=request.request_id
+            )
+            return Ended()
+        wait = wait_s(tries, error.retry_after_s, self._means.chance())
+        if error.status == 429:
+            self._means.throttle.refuse(
+                sent_at=sent_at, now=anyio.current_time(), retry_after_s=error.retry_after_s
+            )
+        self._tell_refused(shot, request, error, wait)
+        return Again(wait_s=wait, code=error.code, message=for_people(error))
+
+    async def _doubted(self, shot: Shot, request: _Request, error: ArkError) -> Outcome:
+        """No answer came though the request was sent: it may have been billed."""
+        with anyio.CancelScope(shield=True):
+            await self._context.journal(
+                "in_doubt", shot=shot.id, request_id=request.request_id, why=error.message
+            )
+            await self._means.ledger.doubt(request.request_id)
+        again = self._means.policy.ambiguous == "retry" and self._context.of(shot).doubts <= 1
+        wait = wait_s(1, None, self._means.chance()) if again else None
+        self._tell_refused(shot, request, error, wait)
+        if wait is not None:
+            return Again(wait_s=wait, code=error.code, message=error.message)
+        self._context.ended(shot, "in_doubt", "in_doubt", error.message)
+        return Ended()
+
+    def _prove(self) -> None:
+        self._means.gate.prove()
+
+    def _pause(self, error: ArkError) -> None:
+        if self._means.gate.pause is None:
+            self._means.gate.stop_sending(Pause(why="account", message=for_people(error)))
+            self._means.emit(QueuePaused(why="account", message=for_people(error)))
+
+    def _tell_refused(
+        self, shot: Shot, request: _Request, error: ArkError, wait: float | None
+    ) -> None:
+        self._means.emit(
+            ShotRefused(
+                job_id=self._context.job_id,
+                shot=shot.id,
+                request_id=request.request_id,
+                attempt=request.attempt,
+                code=error.code,
+                status=error.status,
+                message=error.message,
+                verdict=error.verdict.value,
+                wait_s=wait,
+            )
+        )
+
+
+def for_people(error: ArkError) -> str:
+    """Say what happened and, where we know, what to do; the service's own words follow."""
+    known = advice(error.code)
+    return f"{known} (The service said: {error.message})" if known else error.message

@@ -1,0 +1,85 @@
+"""What every part of one running job needs to know."""
+
+import errno
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from seedream_daemon.events import ShotEnded
+from seedream_daemon.job.models import Family
+from seedream_daemon.job.plan import Plan, Shot
+from seedream_daemon.run.means import Means
+from seedream_daemon.run.room import LOOK_AGAIN_S
+from seedream_daemon.session.shot_history import ShotHistory
+from seedream_daemon.session.store import SessionWriter
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(slots=True, kw_only=True)
+class JobContext:
+    """One running job: its plan, its session, and what it shares with the others.
+
+    `origin` is the door it came by: folder, tool or command. `cap_micro_usd` is the most that
+    the job may spend, None for no cap of its own. `spoiled` is the code and message of a refusal
+    that each further request would meet too.
+    """
+
+    means: Means
+    session: SessionWriter
+    plan: Plan
+    family: Family
+    job_id: str
+    origin: str
+    cap_micro_usd: int | None = None
+    spoiled: tuple[str, str] | None = field(default=None, init=False)
+
+    def of(self, shot: Shot) -> ShotHistory:
+        """What the journal knows of a shot."""
+        return self.session.history.shots[shot.id]
+
+    async def journal(self, event: str, **fields: Any) -> None:
+        """Append to the journal; a full disk is waited for, since the fact will not come again."""
+        while True:
+            try:
+                await self.session.append(event, **fields)
+            except OSError as error:
+                if error.errno not in _DISK_FULL:
+                    raise
+                self.means.room.tell_full(self.session.path)
+                await anyio.sleep(LOOK_AGAIN_S)
+            else:
+                return
+
+    async def fail(
+        self,
+        shot: Shot,
+        code: str,
+        message: str,
+        *,
+        retryable: bool,
+        request_id: str | None = None,
+    ) -> None:
+        """End a shot as failed; the others go on."""
+        await self.journal(
+            "failed",
+            shot=shot.id,
+            code=code,
+            message=message,
+            retryable=retryable,
+            request_id=request_id,
+        )
+        self.ended(shot, "failed", code, message)
+
+    def ended(
+        self, shot: Shot, state: str, code: str | None = None, message: str | None = None
+    ) -> None:
+        """Tell that a shot has ended."""
+        self.means.emit(
+            ShotEnded(job_id=self.job_id, shot=shot.id, state=state, code=code, message=message)
+        )
+
+    def spoil(self, code: str, message: str) -> None:
+        """Note that each further request of this job would be refused alike."""
+        self.spoiled = self.spoiled or (code, message)

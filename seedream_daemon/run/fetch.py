@@ -1,0 +1,97 @@
+"""An answered picture -> a file in the session."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+import anyio
+
+from seedream_daemon.ark.backoff import wait_s
+from seedream_daemon.ark.results import DownloadError, ResultHostError, UrlGoneError
+from seedream_daemon.events import FetchRetrying, PictureSaved
+from seedream_daemon.job.plan import Shot
+from seedream_daemon.run.context import JobContext
+from seedream_daemon.session.pictures import PictureBrokenError
+from seedream_daemon.session.shot_history import AnsweredPicture
+
+# An address is good for 24 hours (ModelArk/1541523); then the service has erased the picture.
+URL_LIFE = timedelta(hours=24)
+TRIES_WHEN_GONE = 3
+TRIES_WHEN_BROKEN = 3
+TRIES = 10
+TRIES_WHEN_STOPPING = 3
+
+
+class Fetched(Enum):
+    """How fetching a picture ended."""
+
+    SAVED = "saved"
+    LOST = "lost"
+    FOREIGN = "result_host"
+    LEFT = "not_fetched"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """How fetching ended and, where it did not go well, why."""
+
+    end: Fetched
+    message: str = ""
+
+
+async def fetch_picture(context: JobContext, shot: Shot, picture: AnsweredPicture) -> Fetch:
+    """Fetch and keep a picture that is paid for, trying again while that can help.
+
+    A picture whose address is gone is journaled as lost. One that could not be had now stays
+    answered: the next start of the session tries again.
+    """
+    means, session = context.means, context.session
+    tries = {UrlGoneError: 0, PictureBrokenError: 0, DownloadError: 0}
+    while True:
+        began = anyio.current_time()
+        try:
+            async with means.fetching:
+                draft = session.draft(shot.id, picture.number)
+                size = await means.fetcher.fetch(picture.url, draft)
+                kept = await session.keep(
+                    draft, shot=shot.id, number=picture.number, stem=shot.stem, url=picture.url
+                )
+        except ResultHostError as error:
+            return Fetch(end=Fetched.FOREIGN, message=str(error))
+        except (UrlGoneError, PictureBrokenError, DownloadError, OSError) as error:
+            kind = type(error) if type(error) in tries else DownloadError
+            tries[kind] += 1
+            failure = error
+        else:
+            means.emit(
+                PictureSaved(
+                    job_id=context.job_id,
+                    shot=shot.id,
+                    path=str(session.path / kept.file),
+                    bytes=size,
+                    seconds=anyio.current_time() - began,
+                )
+            )
+            return Fetch(end=Fetched.SAVED)
+        if _is_gone(picture, tries):
+            await context.journal(
+                "lost", shot=shot.id, number=picture.number, code="lost", message=str(failure)
+            )
+            return Fetch(end=Fetched.LOST, message=str(failure))
+        total = sum(tries.values())
+        if total >= (TRIES_WHEN_STOPPING if means.gate.closed else TRIES):
+            return Fetch(end=Fetched.LEFT, message=str(failure))
+        wait = wait_s(total, None, means.chance())
+        means.emit(
+            FetchRetrying(job_id=context.job_id, shot=shot.id, message=str(failure), wait_s=wait)
+        )
+        await anyio.sleep(wait)
+
+
+def _is_gone(picture: AnsweredPicture, tries: dict[type[Exception], int]) -> bool:
+    old = datetime.now(UTC) - datetime.fromisoformat(picture.answered_at) > URL_LIFE
+    return (
+        tries[UrlGoneError] >= TRIES_WHEN_GONE
+        or tries[PictureBrokenError] >= TRIES_WHEN_BROKEN
+        or (old and sum(tries.values()) > 0)
+    )

@@ -1,0 +1,191 @@
+"""One job: which of its shots are asked for, side by side, until all have ended or it rests."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from seedream_daemon.events import JobEnded, JobStarted, Warned
+from seedream_daemon.job.plan import Shot
+from seedream_daemon.run.ask import CapReachedError
+from seedream_daemon.run.context import JobContext
+from seedream_daemon.run.gate import GateClosedError
+from seedream_daemon.run.ready import PhotoDesk
+from seedream_daemon.run.shoot import Shooter
+from seedream_daemon.session.history import Counts
+from seedream_daemon.session.shot_history import ShotHistory, ShotState
+
+REFRESH_S = 1.0
+
+Work = Callable[[Shot], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutcome:
+    """How a run of a job ended: done, failed, paused or cancelled.
+
+    `rest` says why a paused one rests: account, budget, stop. `reason` is a sentence.
+    """
+
+    state: str
+    counts: Counts
+    rest: str | None = None
+    reason: str | None = None
+
+
+class JobRun:
+    """Runs one job against its session, from wherever the journal says that it stands.
+
+    `again` are the ids of shots that are asked for though they ended badly; None means every
+    shot that is not saved. With `only_fetch` nothing is asked for.
+    """
+
+    def __init__(
+        self,
+        context: JobContext,
+        *,
+        again: frozenset[str] | None = frozenset(),
+        only_fetch: bool = False,
+    ) -> None:
+        self.context = context
+        self._again = again
+        self._only_fetch = only_fetch
+        self._desk = PhotoDesk(context)
+        self._shooter = Shooter(context, self._desk)
+        # Enough shots side by side to keep every slot busy while others prepare and save, and no
+        # more: memory must not grow with the job.
+        self._under_way = anyio.Semaphore(2 * context.means.max_parallel + 4)
+        self._rest: tuple[str, str] | None = None
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Send nothing more for this job; what is in flight is waited for and saved."""
+        self._cancelled = True
+
+    async def run(self) -> JobOutcome:
+        """Bring every shot to an end, or stop where nothing more may be sent."""
+        context = self.context
+        shots = {shot.id: shot for shot in context.plan.shots}
+        history = context.session.history
+        waiting = dict.fromkeys(picture.shot for picture in history.to_fetch())
+        unfetched = [shots[shot_id] for shot_id in waiting if shot_id in shots]
+        todo = [shot for shot in shots.values() if self._wants(context.of(shot))]
+        context.means.emit(
+            JobStarted(
+                job_id=context.job_id,
+                name=context.plan.name,
+                kind=context.plan.kind,
+                session=str(context.session.path),
+                shots=len(shots),
+                todo=len(todo) + len(unfetched),
+            )
+        )
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._keep_views_fresh)
+            await self._each(self._shooter.fetch_answered, unfetched)
+            async with anyio.create_task_group() as shooting:
+                if todo:
+                    shooting.start_soon(self._desk.draw_thumbnails)
+                await self._each(self._shooter.shoot, todo)
+            beside.cancel_scope.cancel()
+        outcome = self._outcome()
+        if outcome.state == "done":
+            await self._desk.clear()
+        await self._close(outcome)
+        return outcome
+
+    def _wants(self, shot: ShotHistory) -> bool:
+        if self._only_fetch:
+            return False
+        match shot.state:
+            case ShotState.PLANNED:
+                return True
+            case ShotState.SAVED | ShotState.ANSWERED:
+                return False
+        if self._again is None or shot.id in self._again:
+            return True
+        if shot.state is ShotState.FAILED:
+            return bool(shot.failure and shot.failure.retryable)
+        return self.context.means.policy.ambiguous == "retry" and shot.doubts <= 1
+
+    async def _each(self, work: Work, shots: list[Shot]) -> None:
+        async with anyio.create_task_group() as group:
+            for shot in shots:
+                await self._under_way.acquire()
+                if self._stopped():
+                    self._under_way.release()
+                    break
+                group.start_soon(self._one, work, shot)
+
+    async def _one(self, work: Work, shot: Shot) -> None:
+        try:
+            await work(shot)
+        except GateClosedError:
+            pause = self.context.means.gate.pause
+            self._rest = self._rest or (
+                (pause.why, pause.message) if pause else ("stop", "The service was stopped.")
+            )
+        except CapReachedError as error:
+            which = "job_budget" if error.cap.which == "job" else "budget"
+            self._rest = self._rest or (which, error.cap.message)
+        finally:
+            self._under_way.release()
+
+    def _stopped(self) -> bool:
+        return self._rest is not None or self._cancelled
+
+    async def _keep_views_fresh(self) -> None:
+        while True:
+            await anyio.sleep(REFRESH_S)
+            await self.context.session.refresh()
+
+    def _outcome(self) -> JobOutcome:
+        counts = self.context.session.history.counts()
+        if counts.saved == counts.shots:
+            return JobOutcome(state="done", counts=counts)
+        if self._cancelled:
+            return JobOutcome(state="cancelled", counts=counts, reason="The job was cancelled.")
+        if self._rest is not None:
+            rest, reason = self._rest
+            state = "failed" if rest == "job_budget" else "paused"
+            return JobOutcome(state=state, counts=counts, rest=rest, reason=reason)
+        return JobOutcome(state="failed", counts=counts, reason=_shortfall(counts))
+
+    async def _close(self, outcome: JobOutcome) -> None:
+        context, counts = self.context, outcome.counts
+        try:
+            await context.session.close(outcome.state, outcome.reason)
+        except OSError as error:
+            # Nothing is lost: each shot's own entries tell the same at the next start.
+            message = f"The end of {context.session.path.name} could not be written: {error}"
+            context.means.emit(Warned(message=message, job_id=context.job_id))
+        context.means.emit(
+            JobEnded(
+                job_id=context.job_id,
+                name=context.plan.name,
+                session=str(context.session.path),
+                state=outcome.state,
+                saved=counts.saved,
+                failed=counts.failed,
+                in_doubt=counts.in_doubt,
+                lost=counts.lost,
+                pictures=counts.pictures,
+                cost_micro_usd=counts.cost_micro_usd,
+                reason=outcome.reason,
+            )
+        )
+
+
+def _shortfall(counts: Counts) -> str:
+    """Say in one sentence what is missing."""
+    parts = [
+        f"{number} {words}"
+        for number, words in (
+            (counts.failed, "failed"),
+            (counts.in_doubt, "in doubt (asked for, and no answer came)"),
+            (counts.lost, "lost (paid for, and the picture could not be fetched in time)"),
+            (counts.answered, "paid for and not fetched yet (resume fetches them at no cost)"),
+        )
+        if number
+    ]
+    return f"{counts.saved} of {counts.shots} shots are saved; " + ", ".join(parts) + "."

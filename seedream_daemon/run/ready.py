@@ -1,0 +1,220 @@
+"""The photos of a shot -> what is sent of them, each prepared once per job."""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from seedream_daemon.ark.wire import SentPhoto
+from seedream_daemon.durable import write_atomically
+from seedream_daemon.events import Warned
+from seedream_daemon.job.plan import Photo, Shot
+from seedream_daemon.photos.inspect import MB, PhotoFacts, digest, inspect, limits_problem
+from seedream_daemon.photos.steps import PhotoUnusableError, Prepared, PrepareRequest, Step
+from seedream_daemon.photos.treatment import Treatment, photo_problem, treatment_of
+from seedream_daemon.run.context import JobContext
+from seedream_daemon.session.layout import reference_file, thumbnail_file
+
+PREPARED = "prepared"
+EXTENSION_OF_MIME = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+# A photo during whose preparation the process died so often is taken to be the reason.
+MOST_DEATHS = 3
+
+
+class BadPhotoError(Exception):
+    """A photo cannot be used; the text names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyPhoto:
+    """A photo as it is sent, and the SHA-256 of the file in the drop that it was made of."""
+
+    sent: SentPhoto
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyPhotos:
+    """The photos of one shot, in the order in which they are sent."""
+
+    photos: tuple[SentPhoto, ...]
+    digests: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """How long the photos are before base64."""
+        return sum(photo.size_bytes for photo in self.photos)
+
+
+class PhotoDesk:
+    """Makes the photos of one job ready.
+
+    What several shots share is prepared once and remembered; in bulk each photo has one shot, and
+    nothing is remembered, so that memory does not grow with the job. Prepared photos lie in the
+    session until the job is done, so that a resume prepares nothing twice.
+    """
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._known: dict[Photo, ReadyPhoto] = {}
+        self._turns: defaultdict[Photo, anyio.Lock] = defaultdict(anyio.Lock)
+
+    async def make_ready(self, shot: Shot) -> ReadyPhotos:
+        """Check and prepare the photos of a shot. Raises BadPhotoError before anything is paid."""
+        if self._context.plan.kind == "bulk":
+            ready = [await self._prepare(shot, photo) for photo in shot.photos]
+        else:
+            ready = [await self._prepare_once(shot, photo) for photo in shot.photos]
+        photos = ReadyPhotos(
+            photos=tuple(one.sent for one in ready), digests=tuple(one.digest for one in ready)
+        )
+        if self._context.plan.kind == "i2i":
+            await anyio.to_thread.run_sync(self._keep_references, photos)
+        return photos
+
+    async def draw_thumbnails(self) -> None:
+        """Put small copies of the photos of each group into refs/; one that fails is missed."""
+        context = self._context
+        for group in context.plan.groups:
+            for number, photo in enumerate(group.photos, start=1):
+                to = context.session.path / thumbnail_file(group.name, number)
+                if to.exists():
+                    continue
+                to.parent.mkdir(parents=True, exist_ok=True)
+                request = PrepareRequest(photo=photo.path, to=to, step="thumbnail")
+                try:
+                    await context.means.workers.prepare(request)
+                except (PhotoUnusableError, OSError) as error:
+                    self._warn(f"There is no thumbnail of {photo.name}: {error}")
+
+    async def clear(self) -> None:
+        """Remove the prepared photos of a job that is done."""
+        await anyio.to_thread.run_sync(_remove_prepared, self._context.session.path / PREPARED)
+
+    async def _prepare_once(self, shot: Shot, photo: Photo) -> ReadyPhoto:
+        async with self._turns[photo]:
+            if photo not in self._known:
+                self._known[photo] = await self._prepare(shot, photo)
+            return self._known[photo]
+
+    async def _prepare(self, shot: Shot, photo: Photo) -> ReadyPhoto:
+        context, policy = self._context, self._context.means.policy
+        try:
+            facts, sha256 = await anyio.to_thread.run_sync(_look, photo.path)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise BadPhotoError(f"{photo.name} cannot be read: {why}.") from error
+        if said := photo_problem(context.plan, photo, facts, max_input_mb=policy.max_input_mb):
+            raise BadPhotoError(f"{photo.name} {said}.")
+        treatment = treatment_of(context.plan, photo, facts, max_input_mb=policy.max_input_mb)
+        if treatment is not Treatment.AS_IS:
+            return await self._convert(shot, photo, facts, sha256, treatment)
+        if context.session.history.digests.get(photo.name) != sha256:
+            await context.journal("photo", photo=photo.name, sha256=sha256, bytes=facts.bytes)
+        assert facts.mime is not None  # noqa: S101 - photo_problem refuses what is no photo
+        sent = SentPhoto(path=photo.path, mime=facts.mime, size_bytes=facts.bytes)
+        return ReadyPhoto(sent=sent, digest=sha256)
+
+    async def _convert(
+        self, shot: Shot, photo: Photo, facts: PhotoFacts, sha256: str, treatment: Treatment
+    ) -> ReadyPhoto:
+        if known := self._prepared_before(photo, sha256):
+            return ReadyPhoto(sent=known, digest=sha256)
+        context = self._context
+        if context.session.history.deaths.get(photo.name, 0) >= MOST_DEATHS:
+            raise BadPhotoError(
+                f"{photo.name} made the program die {MOST_DEATHS} times while it was prepared; "
+                "export it as a new JPEG."
+            )
+        request = self._request(photo, facts, sha256, treatment)
+        await context.journal("prepare_begin", durable=False, shot=shot.id, photo=photo.name)
+        try:
+            prepared = await context.means.workers.prepare(request)
+        except PhotoUnusableError as error:
+            await self._journal_prepared(shot, photo, None, sha256)
+            raise BadPhotoError(str(error)) from error
+        await self._journal_prepared(shot, photo, prepared, sha256)
+        if prepared.warning:
+            self._warn(prepared.warning)
+        sent = SentPhoto(path=prepared.file, mime=prepared.mime, size_bytes=prepared.bytes)
+        return ReadyPhoto(sent=sent, digest=sha256)
+
+    def _request(
+        self, photo: Photo, facts: PhotoFacts, sha256: str, treatment: Treatment
+    ) -> PrepareRequest:
+        context = self._context
+        folder = context.session.path / PREPARED
+        folder.mkdir(exist_ok=True)
+        too_large = context.plan.oversize == "shrink" and photo_is_over(
+            facts, context.means.policy.max_input_mb
+        )
+        step: Step = "crop" if treatment is Treatment.CROP else "shrink" if too_large else "convert"
+        name = hashlib.sha256(f"{photo.name}\0{sha256}\0{step}".encode()).hexdigest()[:20]
+        return PrepareRequest(
+            photo=photo.path,
+            to=folder / f"{name}.jpg",
+            step=step,
+            max_bytes=int(context.means.policy.max_input_mb * MB),
+        )
+
+    def _prepared_before(self, photo: Photo, sha256: str) -> SentPhoto | None:
+        entry = self._context.session.history.prepared.get(photo.name)
+        if not entry or entry.get("source_sha256") != sha256 or not entry.get("file"):
+            return None
+        path = self._context.session.path / entry["file"]
+        if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            return None
+        return SentPhoto(path=path, mime=f"image/{entry['format']}", size_bytes=entry["bytes"])
+
+    async def _journal_prepared(
+        self, shot: Shot, photo: Photo, prepared: Prepared | None, sha256: str
+    ) -> None:
+        """Say that the local step is over, whatever came of it: the process lived through it."""
+        fields: dict[str, Any] = {
+            "shot": shot.id,
+            "photo": photo.name,
+            "source_sha256": sha256,
+            "sha256": sha256,
+        }
+        if prepared is not None:
+            fields |= {
+                "sha256": prepared.sha256,
+                "bytes": prepared.bytes,
+                "format": prepared.format,
+                "width": prepared.width,
+                "height": prepared.height,
+                "file": f"{PREPARED}/{prepared.file.name}",
+                "crop": prepared.crop,
+            }
+        await self._context.journal("prepare_end", **fields)
+
+    def _keep_references(self, photos: ReadyPhotos) -> None:
+        for number, photo in enumerate(photos.photos, start=1):
+            to = self._context.session.path / reference_file(number, EXTENSION_OF_MIME[photo.mime])
+            if not to.exists():
+                to.parent.mkdir(exist_ok=True)
+                write_atomically(to, photo.path.read_bytes())
+
+    def _warn(self, message: str) -> None:
+        self._context.means.emit(Warned(message=message, job_id=self._context.job_id))
+
+
+def photo_is_over(facts: PhotoFacts, max_input_mb: float) -> bool:
+    """Whether a photo passes what may be sent, so that `oversize` applies to it."""
+    return limits_problem(facts, max_input_mb=max_input_mb) is not None
+
+
+def _look(path: Path) -> tuple[PhotoFacts, str]:
+    return inspect(path), digest(path)
+
+
+def _remove_prepared(folder: Path) -> None:
+    if folder.is_dir():
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
