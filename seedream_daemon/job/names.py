@@ -3,7 +3,8 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 NAME_MAX_BYTES = 255  # what ext4, XFS, Btrfs, APFS and NTFS let a name have
 
@@ -134,3 +135,10 @@ def _taken(stems: Sequence[str], count: int) -> Counter[str]:
 
 def _collides(stem: str, taken: Counter[str], count: int) -> bool:
     return any(taken[name] > 1 for name in _pictures_of(stem, count))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Give the known word that somebody most likely meant, if one is near."""
+    by_fold = {fold(name): name for name in known}
+    matches = get_close_matches(fold(word), by_fold, n=1, cutoff=0.6)
+    return by_fold[matches[0]] if matches else None
