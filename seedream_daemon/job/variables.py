@@ -1,0 +1,107 @@
+"""Values for the prompts of each group, with every one missing or left over noted."""
+
+from collections.abc import Mapping, Sequence
+
+from seedream_daemon.job.mistakes import Findings, path_text
+from seedream_daemon.job.mistakes import Path as Place
+from seedream_daemon.job.names import nearest, nfc
+from seedream_daemon.job.prompts import Template, parse_template
+from seedream_daemon.job.schema import JobSpec
+
+Values = Mapping[str, str]
+
+
+def templates_of(spec: JobSpec) -> tuple[tuple[Place, Template], ...]:
+    """Give the prompts, cut at their variables, each with its place in job.toml."""
+    if spec.prompts is not None:
+        return tuple(
+            (("prompts", number), parse_template(prompt))
+            for number, prompt in enumerate(spec.prompts)
+        )
+    return ((("prompt",), parse_template(spec.prompt or "")),)
+
+
+def values_for_all(spec: JobSpec) -> dict[str, str]:
+    """Give the values that hold for every group, by NFC name."""
+    return {
+        nfc(name): str(value)
+        for name, value in spec.variables.items()
+        if not isinstance(value, dict)
+    }
+
+
+def values_of(spec: JobSpec, group: str) -> dict[str, str]:
+    """Give a group's values: those for all, overridden by its own."""
+    values = values_for_all(spec)
+    for name, table in spec.variables.items():
+        if nfc(name) == group and isinstance(table, dict):
+            values.update({nfc(key): str(value) for key, value in table.items()})
+    return values
+
+
+def check_values(spec: JobSpec, groups: Sequence[str], findings: Findings) -> None:
+    """Note variables without value, values without variable, and entries for no group."""
+    templates = templates_of(spec)
+    _check_groups(spec, groups, findings)
+    _check_unused(spec, templates, findings)
+    if spec.kind == "grid":
+        for group in groups:
+            _check_missing(f"group {group} has", values_of(spec, group), templates, findings)
+    else:
+        _check_missing("[variables] has", values_for_all(spec), templates, findings)
+
+
+def _check_groups(spec: JobSpec, groups: Sequence[str], findings: Findings) -> None:
+    tables = [name for name, value in spec.variables.items() if isinstance(value, dict)]
+    places = [("variables", name) for name in tables] + [("labels", name) for name in spec.labels]
+    for key, name in places:
+        if nfc(name) in groups:
+            continue
+        near = nearest(name, groups)
+        hint = f'; did you mean "{near}"?' if near else f"; the groups are {', '.join(groups)}"
+        findings.add(
+            (key, name),
+            f'{key}.{name} is for a group "{name}", and there is none{hint if groups else ""}',
+            found=name,
+            allowed=", ".join(groups),
+        )
+
+
+def _check_unused(
+    spec: JobSpec, templates: Sequence[tuple[Place, Template]], findings: Findings
+) -> None:
+    wanted = tuple(dict.fromkeys(name for _, each in templates for name in each.variables))
+    places: list[Place] = []
+    for name, value in spec.variables.items():
+        if isinstance(value, dict):
+            places += [("variables", name, key) for key in value]
+        else:
+            places.append(("variables", name))
+    for place in places:
+        name = str(place[-1])
+        if nfc(name) in wanted:
+            continue
+        near = nearest(name, wanted)
+        hint = f'; did you mean "{near}"?' if near else ""
+        findings.add(
+            place,
+            f"{path_text(place)} is used by no prompt{hint}",
+            found=name,
+            allowed=", ".join(wanted) or None,
+        )
+
+
+def _check_missing(
+    owner: str, values: Values, templates: Sequence[tuple[Place, Template]], findings: Findings
+) -> None:
+    for place, template in templates:
+        for name in template.variables:
+            if name not in values:
+                near = nearest(name, values)
+                hint = f'; did you mean "{near}"?' if near else ""
+                findings.add(
+                    place,
+                    f"{owner} no value for {{{name}}}, which {path_text(place)} needs{hint}",
+                    found=name,
+                    allowed=", ".join(values) or None,
+                )
