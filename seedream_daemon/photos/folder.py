@@ -25,6 +25,8 @@ def look(folder: Path, *, also: Sequence[str] = ()) -> Listing:
     found: _Found = {}
     _walk(str(root), "", "", _DEPTH, found)
     for name in also:
+        if "\0" in name:
+            continue
         if PurePosixPath(name).is_absolute():
             _look_outside(name, found)
         else:
