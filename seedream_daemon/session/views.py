@@ -116,6 +116,8 @@ def _head(plan: Plan, history: History) -> dict[str, Any]:
         "saved": counts.saved,
         "pictures": counts.pictures,
         "complete": counts.saved == counts.shots,
+        # By this a reader tells whether the journal went on since.
+        "journal_seq": history.last_seq,
     }
 
 

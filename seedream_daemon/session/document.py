@@ -1,0 +1,178 @@
+"""The edge: one session folder -> its JSON as people and programs see it. Reads only, no lock."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from seedream_daemon.durable import is_locked
+from seedream_daemon.errors import SessionUnknownError
+from seedream_daemon.session.foreign import PictureFinder, kind_of, mend_grid, mend_metadata
+from seedream_daemon.session.journal import BadLineError, decode
+from seedream_daemon.session.layout import GRID, LOCK, METADATA, stamp, stamp_of
+from seedream_daemon.session.recall import Recalled, recall
+from seedream_daemon.session.segment import journal_files
+from seedream_daemon.session.view_files import find_thumbnails
+from seedream_daemon.session.views import view
+
+_TAIL_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What a session says of itself; `content` has the fields of its JSON file and those of a row.
+
+    `bad_lines` are sentences about journal lines that were skipped.
+    """
+
+    content: dict[str, Any]
+    has_journal: bool
+    bad_lines: tuple[str, ...] = ()
+
+
+def is_session(folder: Path) -> bool:
+    """Tell whether a folder has a journal, grid.json or metadata.json. Blocks."""
+    names = ("journal-0001.jsonl", GRID, METADATA)
+    try:
+        return any((folder / name).is_file() for name in names) or bool(journal_files(folder))
+    except OSError:
+        return False
+
+
+def read_document(session: Path, *, exact: bool = True) -> Document:
+    """Read a session. Without `exact`, that of a running one may be a little old. Blocks.
+
+    Raises SessionUnknownError if it is none, or if its only JSON file cannot be read; OSError.
+    """
+    if not is_session(session):
+        raise SessionUnknownError(
+            f"{session} is no session: it has no journal, grid.json or metadata.json."
+        )
+    journals = journal_files(session)
+    if not journals:
+        return Document(content=_foreign(session), has_journal=False)
+    is_running = is_locked(session / LOCK)
+    content = _view_of(session)
+    if content is None or not (_is_fresh(content, journals[-1]) or (is_running and not exact)):
+        return _from_journal(session, content, is_running=is_running)
+    return Document(content=_mended(session, content, is_running=is_running), has_journal=True)
+
+
+def _foreign(session: Path) -> dict[str, Any]:
+    path = session / GRID if (session / GRID).is_file() else session / METADATA
+    content = _read_json(path)
+    finder = PictureFinder(session)
+    is_grid = path.name == GRID
+    mended = mend_grid(content, finder) if is_grid else mend_metadata(content, finder)
+    pictures = _pictures(mended)
+    shots = _planned(mended)
+    created = stamp_of(session.name) or stamp(datetime.fromtimestamp(path.stat().st_mtime))  # noqa: DTZ006 -- `created` is local time
+    failed = bool(mended.get("failed"))
+    return {
+        "created": created,
+        "name": session.name,
+        **mended,
+        "kind": kind_of(content, session, is_grid=is_grid),
+        "state": "failed" if failed else "done",
+        "pictures": pictures,
+        "shots": shots,
+        "complete": not failed and not finder.missing and pictures >= shots,
+        "missing": finder.missing,
+    }
+
+
+def _from_journal(session: Path, old: dict[str, Any] | None, *, is_running: bool) -> Document:
+    recalled = recall(session)
+    history = recalled.history
+    if history.plan is None:
+        content = {**(old or {}), **_bare(session, recalled)}
+    else:
+        content = view(history.plan, history, find_thumbnails(session, history.plan))
+    return Document(
+        content=_with_true_state(content, is_running=is_running),
+        has_journal=True,
+        bad_lines=(*recalled.bad_lines, *history.problems),
+    )
+
+
+def _bare(session: Path, recalled: Recalled) -> dict[str, Any]:
+    """Describe a session that was killed before its plan was written: nothing was sent."""
+    job = recalled.history.job
+    return {
+        "kind": job.get("kind"),
+        "name": job.get("name", session.name),
+        "job_id": job.get("job_id"),
+        "created": job.get("created") or stamp_of(session.name),
+        "model": None,
+        "state": "running",
+        "shots": 0,
+        "pictures": 0,
+        "complete": False,
+    }
+
+
+def _mended(session: Path, content: dict[str, Any], *, is_running: bool) -> dict[str, Any]:
+    finder = PictureFinder(session)
+    mend = mend_grid if content.get("type") == "grid" else mend_metadata
+    mended = {**mend(content, finder), "missing": finder.missing}
+    return _with_true_state(mended, is_running=is_running)
+
+
+def _with_true_state(content: dict[str, Any], *, is_running: bool) -> dict[str, Any]:
+    if content.get("state") == "running" and not is_running:
+        return {**content, "state": "paused", "reason": "interrupted"}
+    return content
+
+
+def _view_of(session: Path) -> dict[str, Any] | None:
+    path = session / GRID if (session / GRID).is_file() else session / METADATA
+    try:
+        content = _read_json(path)
+    except (SessionUnknownError, OSError):
+        return None
+    return content if isinstance(content.get("journal_seq"), int) else None
+
+
+def _is_fresh(content: dict[str, Any], journal: Path) -> bool:
+    return bool(content["journal_seq"] == _last_seq(journal))
+
+
+def _last_seq(journal: Path) -> int | None:
+    """Give the number of the last good line that ends in the file's tail."""
+    with journal.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _TAIL_BYTES))
+        tail = file.read()
+    for line in reversed(tail.splitlines()):
+        try:
+            return decode(line).seq
+        except BadLineError:
+            continue
+    return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise SessionUnknownError(
+            f"{path} cannot be read as JSON ({error}). Repair it or take it away; "
+            "the pictures beside it are not touched."
+        ) from error
+    if not isinstance(content, dict):
+        raise SessionUnknownError(f"{path} does not hold a JSON object, so it tells no session.")
+    return content
+
+
+def _pictures(content: dict[str, Any]) -> int:
+    if content.get("type") == "grid":
+        return sum(len(cell["files"]) for cell in content["cells"].values())
+    return sum(item["saved"] is not None for item in content["items"])
+
+
+def _planned(content: dict[str, Any]) -> int:
+    if content.get("type") == "grid":
+        planned = len(content["prompts"]) * len(content["group_names"])
+        return planned or len(content["cells"])
+    return len(content["items"])
