@@ -321,7 +321,7 @@ async def test_fields_that_are_no_json_harm_nobody_else(begin, bulk_plan):
     with pytest.raises(TypeError):
         await session.writer.append("photo", photo=Path("a"))
     with pytest.raises(ValueError, match="cannot be called seq"):
-        await session.writer.append("photo", **{"seq": 1})
+        await session.writer.append("photo", seq=1)
     await session.send("IMG_1.jpg")
     assert events(session.writer.path) == ["job", "plan", "sending"]
     session.writer.release()
