@@ -37,6 +37,9 @@ class Gatherer:
         for entry in self._listing.entries:
             if entry.kind in _REFUSED:
                 self._findings.add_file(entry.name, _REFUSED[entry.kind])
+            readable = entry.name.encode("utf-8", "replace").decode("utf-8")
+            if readable != entry.name:
+                self._findings.add_file(readable, "this name is not UTF-8; rename the file")
             if entry.name in seen:
                 self._findings.add_file(
                     entry.name,

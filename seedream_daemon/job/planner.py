@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seedream_daemon.job.columns import gather_columns
 from seedream_daemon.job.gather import Gatherer
@@ -56,32 +57,37 @@ def plan_job(
     if findings or size is None:
         raise findings.refusal()
     shots = _shots(spec, material)
+    price = _price(family, spec.count, size, shots, price_per_image_micro_usd)
     is_priced = is_known(model) or stated is not None or price_per_image_micro_usd is not None
+    warnings = (guess, set_warning(spec), *_photo_warnings(material, gatherer))
     return Plan(
-        kind=spec.kind,
+        **_of_job(spec),
         name=spec.name or nfc(listing.root.name),
         model=model,
         family=family.name,
         size=size.sent,
         asked=asked,
         shots=shots,
-        prompts=spec.prompts or (spec.prompt or "",),
         groups=material.groups,
         common=material.common,
-        crop=spec.kind == "grid" and spec.crop,
-        upright=spec.upright,
-        oversize=spec.oversize,
-        on_bad_photo=spec.on_bad_photo,
-        max_cost_micro_usd=None if spec.max_cost_usd is None else round(spec.max_cost_usd * _MICRO),
-        price_micro_usd=_price(family, spec.count, size, shots, price_per_image_micro_usd)
-        if is_priced
-        else None,
-        warnings=tuple(
-            text
-            for text in (guess, set_warning(spec), *_photo_warnings(material, gatherer))
-            if text
-        ),
+        price_micro_usd=price if is_priced else None,
+        warnings=tuple(text for text in warnings if text),
     )
+
+
+def _of_job(spec: JobSpec) -> dict[str, Any]:
+    """Give the part of a plan that stands in job.toml as it is."""
+    return {
+        "kind": spec.kind,
+        "prompts": spec.prompts or (spec.prompt or "",),
+        "crop": spec.kind == "grid" and spec.crop,
+        "upright": spec.upright,
+        "oversize": spec.oversize,
+        "on_bad_photo": spec.on_bad_photo,
+        "max_cost_micro_usd": (
+            None if spec.max_cost_usd is None else round(spec.max_cost_usd * _MICRO)
+        ),
+    }
 
 
 def awaited(

@@ -20,7 +20,7 @@ def _listing(*files, others=()):
     return Listing(root=Path("/in/drop"), entries=(*entries, *others))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def listing():
     return _listing
 

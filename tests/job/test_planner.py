@@ -2,10 +2,14 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from seedream_daemon.errors import JobInvalidError
 from seedream_daemon.job.listing import Entry
-from seedream_daemon.job.models import family_named
-from seedream_daemon.job.planner import awaited
+from seedream_daemon.job.models import FAMILIES, family_named
+from seedream_daemon.job.plan import plan_from_json, plan_to_json
+from seedream_daemon.job.planner import awaited, plan_job
 from seedream_daemon.job.spec import read_job, spec_from_json
 
 T2I = 'kind = "t2i"\nprompt = "a fox"\n'
@@ -235,12 +239,16 @@ def test_two_names_that_fold_to_one_are_refused(mistakes):
     ]
 
 
+def test_a_name_that_is_not_utf_8_is_refused(mistakes):
+    assert mistakes(BULK, "caf\udce9.jpg") == ["caf?.jpg: this name is not UTF-8; rename the file"]
+
+
 def test_a_folder_that_cannot_be_read_is_named(mistakes):
     closed = Entry(name="photos", path="photos", kind="dir", trouble="Permission denied")
 
-    assert mistakes(I2I, others=(closed,))[-1] == (
+    assert mistakes(I2I, others=(closed,)) == [
         "photos: this folder cannot be read: Permission denied"
-    )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -410,4 +418,57 @@ def test_what_a_drop_still_waits_for_is_told(listing):
 def test_a_job_of_a_program_has_mistakes_without_lines(listing):
     spec = spec_from_json({"kind": "i2i", "prompt": "p", "photos": ["/x/a.jpg"]})
 
-    assert spec.source == b""
+    with pytest.raises(JobInvalidError) as caught:
+        plan_job(spec, listing(), default_model="seedream-4-0-250828")
+
+    assert [problem.line for problem in caught.value.problems] == [None]
+
+
+words = st.sampled_from(
+    ["a.jpg", "b.png", "sub", "sub/c.heic", "groups", "..", "/x", ".", "{a}", "x"]
+)
+asked = words | st.lists(words, max_size=12)
+jobs = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["t2i", "i2i", "bulk", "grid"])},
+    optional={
+        "prompt": words,
+        "prompts": st.lists(words, max_size=3),
+        "photos": asked,
+        "common": asked,
+        "groups": words | st.dictionaries(words, asked, max_size=3),
+        "labels": st.dictionaries(words, words, max_size=2),
+        "variables": st.dictionaries(
+            words | st.just("a"),
+            words | st.dictionaries(words | st.just("a"), words, max_size=2),
+            max_size=2,
+        ),
+        "count": st.integers(1, 15),
+        "aspect": st.sampled_from(["1:1", "3:4", "9:1"]),
+        "preset": st.sampled_from(["1K", "2K"]),
+        "expect": st.integers(1, 3),
+        "model": st.sampled_from([family.ids[0] for family in FAMILIES]),
+    },
+)
+trees = st.sets(
+    st.sampled_from(
+        ["a.jpg", "b.png", "sub/c.heic", "groups/kim/1.jpg", "groups/{a}/1.jpg", "x/1.jpg"]
+    )
+)
+
+
+@given(jobs, trees)
+def test_whatever_lies_there_a_job_is_planned_or_refused(listing, job, files):
+    try:
+        found = plan_job(
+            spec_from_json(job), listing("job.toml", *files), default_model="seedream-4-0-250828"
+        )
+    except JobInvalidError:
+        return
+
+    family = family_named(found.family)
+    assert len({shot.id for shot in found.shots}) == len({shot.stem for shot in found.shots})
+    for shot in found.shots:
+        assert len(shot.photos) <= family.max_references
+        assert not shot.photos or len(shot.photos) + found.asked.count <= 15
+        assert all(str(photo.path).startswith("/in/drop/") for photo in shot.photos)
+    assert plan_from_json(plan_to_json(found)) == found
