@@ -14,6 +14,19 @@ _TINY_FACE = 1 / 16
 # A box that comes so near to the border, measured in face sizes, belongs to a face that is cut.
 _CUT_MARGIN = 0.01
 
+# EXIF 2.32, tag 0x0112: what was done to an upright picture before it was stored. Mirrored left to
+# right, then top to bottom, then width and height swapped.
+_STORED = {
+    1: (False, False, False),
+    2: (True, False, False),
+    3: (True, True, False),
+    4: (False, True, False),
+    5: (False, False, True),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (False, True, True),
+}
+
 Found = Literal["face", "corrected", "center"]
 
 
@@ -123,6 +136,17 @@ def box_inside(box: Sequence[float], width: int, height: int) -> Box:
     if not all(map(math.isfinite, (x, y, w, h))) or right <= left or bottom <= top:
         raise ValueError(f"{tuple(box)} lies outside a photo of {width} x {height}")
     return Box(left, top, right - left, bottom - top)
+
+
+def as_stored(square: Square, orientation: int, width: int, height: int) -> Square:
+    """Give a square of an upright photo of this size where it lies in the file's own pixels."""
+    x, y, side = square
+    mirrored, upside_down, swapped = _STORED[orientation]
+    if mirrored:
+        x = width - x - side
+    if upside_down:
+        y = height - y - side
+    return Square(y, x, side) if swapped else Square(x, y, side)
 
 
 def _needs_correction(box: Box, width: int, height: int) -> bool:

@@ -1,4 +1,4 @@
-"""A photo's file -> pixels: upright, 8 bits, sRGB, without transparency.
+"""A photo's file -> pixels: 8 bits, sRGB, without transparency, and how they must be turned.
 
 Only the photo workers load this module. It is the only one that knows pillow-heif.
 """
@@ -45,18 +45,31 @@ class PhotoDamagedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """The upright pixels of a photo in its own colours, and its upright size.
+    """The pixels of a photo as they lie in its file and in its own colours.
 
-    `image` may be a reduced copy; `width` and `height` are those of the photo in the file.
+    `image` may be a reduced copy; `width` and `height` are those of the whole photo once it is
+    upright. Turning 12 megapixels takes as long as decoding half of them, so it is left to those
+    who have made less of the image: `upright` turns what is made of it.
     """
 
     image: Image.Image
+    orientation: int
     width: int
     height: int
 
+    @property
+    def scale(self) -> float:
+        """How large the copy is, as a part of the photo."""
+        return max(self.image.size) / max(self.width, self.height)
+
+    def upright(self, image: Image.Image) -> Image.Image:
+        """Turn `image`, which is made of ours, as the EXIF orientation says."""
+        turn = _UPRIGHT.get(self.orientation)
+        return image if turn is None else image.transpose(turn)
+
 
 def decode(path: Path, *, enough: Callable[[int, int], float] | None = None) -> Decoded:
-    """Read the first picture of a file, upright.
+    """Read the first picture of a file.
 
     `enough` tells, by the width and height of the photo, which scale of it would do: a JPEG then
     comes as a reduced copy of at least that scale, in a fraction of the time and memory. Raises
@@ -74,13 +87,13 @@ def decode(path: Path, *, enough: Callable[[int, int], float] | None = None) -> 
             ) from error
         except (OSError, SyntaxError, ValueError, RuntimeError, EOFError) as error:
             raise PhotoDamagedError(f"cannot be decoded ({error}); export it again") from error
-    width, height = facts.width, facts.height
-    turn = _UPRIGHT.get(facts.orientation)
-    if turn is not None:
-        image = image.transpose(turn)
-    if facts.orientation >= 5:
-        width, height = height, width
-    return Decoded(image=image, width=width, height=height)
+    turned = facts.orientation >= 5
+    return Decoded(
+        image=image,
+        orientation=facts.orientation,
+        width=facts.height if turned else facts.width,
+        height=facts.width if turned else facts.height,
+    )
 
 
 def _facts(path: Path) -> PhotoFacts:

@@ -81,8 +81,10 @@ class Mtcnn:
 
     def detect(self, pixels: Pixels) -> tuple[Face, ...]:
         """Give all faces that are at least 1/16 of the long side, or else 1/32, in height."""
-        long_side = max(pixels.shape[:2])
-        return self._faces(pixels, long_side / 16) or self._faces(pixels, long_side / 32)
+        smallest = max(pixels.shape[:2]) / 32
+        # Small faces are rare and cost most of the time, so they are looked for only at need. On
+        # the same ladder of scales: a face's box depends a little on those it is found at.
+        return self._faces(pixels, smallest / _SCALE_STEP**2) or self._faces(pixels, smallest)
 
     def _faces(self, pixels: Pixels, smallest: float) -> tuple[Face, ...]:
         boxes = self._stage_one(pixels, max(12.0, smallest))

@@ -37,7 +37,7 @@ def write_row(row: SheetRow) -> None:
     the row not be written.
     """
     photo = decode(row.photo, enough=lambda w, h: 2 * max(_PHOTO_AREA) / max(w, h))
-    small = fitted(to_srgb(photo.image), max(_PHOTO_AREA))
+    small = photo.upright(fitted(to_srgb(photo.image), max(_PHOTO_AREA)))
     small.thumbnail(_PHOTO_AREA)
     _draw_boxes(small, small.width / photo.width, row)
     sheet = Image.new("RGB", ROW_SIZE, _BACKGROUND)
