@@ -30,9 +30,6 @@ class _Sheet:
         box = self._box(x, y, half_width, half_height)
         self._pen.ellipse(box, fill=fill)
 
-    def ring(self, x: float, y: float, radius: float, colour: Colour, *, width: int) -> None:
-        self._pen.ellipse(self._box(x, y, radius, radius), outline=colour, width=width * _SCALE)
-
     def box(
         self, left: float, top: float, right: float, bottom: float, fill: Colour, *, round_: int = 0
     ) -> None:
@@ -175,7 +172,7 @@ def _draw_face(sheet: _Sheet, person: _Person, pose: _Pose, middle: float) -> No
         sheet.line(_darker(person.hair, 10), 9, (x - 28, 386), (x, 376), (x + 28, 386))
         sheet.oval(x + side * 20, 490, 28, 18, _darker(person.skin, 14))
         if person.has_glasses:
-            sheet.ring(x, 420, 44, _INK, width=6)
+            sheet.arc(x, 420, 44, 44, degrees=(0, 360), colour=_INK, width=6)
     if person.has_glasses:
         sheet.line(_INK, 6, (middle - apart + 42, 415), (middle + apart - 42, 415))
     sheet.line(_darker(person.skin, 55), 6, (middle, 440), (middle - 12, 480), (middle + 8, 484))
@@ -191,7 +188,7 @@ def _draw_face(sheet: _Sheet, person: _Person, pose: _Pose, middle: float) -> No
 
 def _draw_mug() -> _Sheet:
     sheet = _draw_table((214, 226, 230), (168, 142, 116))
-    sheet.ring(640, 400, 90, (178, 62, 48), width=34)
+    sheet.arc(640, 400, 90, 90, degrees=(0, 360), colour=(178, 62, 48), width=34)
     sheet.box(340, 260, 640, 560, (204, 78, 60), round_=40)
     sheet.oval(490, 270, 150, 36, (226, 110, 92))
     sheet.oval(490, 276, 126, 26, (76, 46, 32))
@@ -261,9 +258,9 @@ def _draw_room() -> _Sheet:
 
 def _draw_background() -> _Sheet:
     sheet = _Sheet(720, 960, (150, 166, 184))
-    for ring in range(36):
-        tone = ring * 2
-        sheet.oval(360, 420, 620 - ring * 14, 700 - ring * 15, (150 + tone, 166 + tone, 184 + tone))
+    for ring in range(0, 72, 2):
+        tone = (150 + ring, 166 + ring, 184 + ring)
+        sheet.oval(360, 420, 620 - ring * 7, 700 - ring * 7.5, tone)
     return sheet
 
 
@@ -294,12 +291,9 @@ _DRAWINGS: Mapping[str, Callable[[], _Sheet]] = {
 
 def draw_all(inbox_template: Path) -> tuple[Path, ...]:
     """Draw every sample photo into a folder of examples, and say where each is."""
-    paths = []
     for name, drawing in _DRAWINGS.items():
-        path = inbox_template / name
-        drawing().save(path)
-        paths.append(path)
-    return tuple(paths)
+        drawing().save(inbox_template / name)
+    return tuple(inbox_template / name for name in _DRAWINGS)
 
 
 if __name__ == "__main__":
