@@ -147,7 +147,8 @@ def _draw_reference(
     unit: int,
 ) -> None:
     frame = max(2, unit // 5)
-    thumbnail = ImageOps.contain(reference.thumbnail, (side - frame * 2, side - frame * 2))
+    room = (side - frame * 2, side - frame * 2)
+    thumbnail = ImageOps.contain(reference.thumbnail, room, Image.Resampling.BILINEAR)
     left = place[0] + (side - thumbnail.width) // 2
     top = place[1] + (side - thumbnail.height) // 2
     box = (
