@@ -36,7 +36,8 @@ class Emulator:
         )
         try:
             self.first_line = self.process.stdout.readline().rstrip("\n")
-            self.base_url = self.first_line.split(" ")[-1]
+            assert self.first_line.startswith("listening on "), "see its standard error"
+            self.base_url = self.first_line.removeprefix("listening on ")
         except BaseException:
             self.kill()
             raise
