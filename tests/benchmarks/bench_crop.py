@@ -66,7 +66,9 @@ def plain_way(detector: MTCNN, long_side: int | None) -> Callable[[Path], crop.B
         scale = photo.width / small.width
         found = detector.detect_faces(np.asarray(small))
         faces = [
-            crop.Face(crop.Box(*(n * scale for n in f["box"])), f["confidence"]) for f in found
+            crop.Face(crop.Box(*(n * scale for n in f["box"])), f["confidence"])
+            for f in found
+            if f["confidence"] >= 0.9  # below it are things that are no faces
         ]
         face = crop.main_face(faces, *photo.size)
         assert face is not None
