@@ -7,6 +7,7 @@ from typing import Any
 import anyio.to_thread
 
 from seedream_daemon.errors import PRECEDENCE, ExitCode, JobInvalidError, Problem, UsageError
+from seedream_daemon.job.gather import named_paths
 from seedream_daemon.job.models import family_of
 from seedream_daemon.job.plan import Photo, Plan, Shot
 from seedream_daemon.job.planner import plan_job
@@ -68,11 +69,11 @@ def _plan_folder(settings: Settings, folder: Path) -> Plan:
     spec = read_job(data)
     return plan_job(
         spec,
-        look(folder),
+        look(folder, also=named_paths(spec)),
         default_model=settings.seedream_model_id,
         default_family=settings.seedream_model_family,
         price_per_image_micro_usd=settings.price_per_image_usd,
-        allowed_roots=settings.allowed_roots,
+        allowed_roots=tuple(root.resolve() for root in settings.allowed_roots),
     )
 
 
