@@ -42,6 +42,7 @@ class Body(httpx.AsyncByteStream):
         self._on_all_sent = on_all_sent
         self._photos = request.photos
         self._texts = _texts_around(request)
+        self._file: int | None = None
         self.all_sent = False
         self.content_length = sum(map(len, self._texts)) + sum(
             (photo.size_bytes + 2) // 3 * 4 for photo in self._photos
@@ -51,19 +52,24 @@ class Body(httpx.AsyncByteStream):
         """Give the pieces; raise PhotoChangedError."""
         for text, photo in zip(self._texts, self._photos, strict=False):
             yield text
-            file = await anyio.to_thread.run_sync(_open, photo)
-            try:
-                left = photo.size_bytes
-                while left:
-                    encoded, count = await anyio.to_thread.run_sync(_read, file, photo, left)
-                    left -= count
-                    yield encoded
-            finally:
-                os.close(file)
+            self._file = await anyio.to_thread.run_sync(_open, photo)
+            left = photo.size_bytes
+            while left:
+                encoded, count = await anyio.to_thread.run_sync(_read, self._file, photo, left)
+                left -= count
+                yield encoded
+            self.close()
         self.all_sent = True
         yield self._texts[-1]
         if self._on_all_sent is not None:
             self._on_all_sent()
+
+    def close(self) -> None:
+        """Close the photo that was being read when the sending was given up."""
+        # A sender that stops early leaves the iterator where it stands, for nobody knows how long.
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
 
 def _texts_around(request: ArkRequest) -> tuple[bytes, ...]:

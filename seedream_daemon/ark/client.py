@@ -101,6 +101,8 @@ class ArkClient:
             except (AnswerBrokenError, httpx.TransportError, httpx.DecodingError) as error:
                 if not answer.is_settled:
                     raise _broken(error, all_sent=body.all_sent) from error
+            finally:
+                body.close()
         if scope.cancelled_caught and not answer.is_settled:
             raise _in_doubt("answer_timeout", "no answer came in time")
         return answer.result()

@@ -2,6 +2,7 @@ import base64
 import json
 import os
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -126,3 +127,19 @@ async def test_memory_does_not_grow_with_the_photo(photo):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 6 * body_module.PIECE_BYTES
+
+
+async def test_a_body_given_up_leaves_no_file_open(photo):
+    sent = photo(3 * PIECE_BYTES)
+    body = Body(ArkRequest(model="m", prompt="p", photos=(sent,)))
+    pieces = aiter(body)
+    await anext(pieces)
+    await anext(pieces)
+    assert str(sent.path) in open_files()
+    body.close()
+    body.close()
+    assert str(sent.path) not in open_files()
+
+
+def open_files():
+    return [str(link.resolve()) for link in Path("/proc/self/fd").iterdir()]
