@@ -41,7 +41,10 @@ def is_session(folder: Path) -> bool:
 
 
 def read_document(session: Path, *, exact: bool = True) -> Document:
-    """Read a session. Without `exact`, that of a running one may be a little old. Blocks.
+    """Read a session. Blocks.
+
+    Without `exact` it is read for a row: that of a running session may be a little old, and the
+    paths of one with a journal are as they were written.
 
     Raises SessionUnknownError if it is none, or if its only JSON file cannot be read; OSError.
     """

@@ -75,7 +75,7 @@ def kind_of(content: Mapping[str, Any], folder: Path, *, is_grid: bool) -> str:
     return "bulk" if has_names else "t2i"
 
 
-def mend_metadata(content: Mapping[str, Any], finder: PictureFinder) -> dict[str, Any]:
+def mend_metadata(content: Mapping[str, Any], finder: PictureFinder, kind: str) -> dict[str, Any]:
     """Give the fields of metadata.json with paths that lead to files, and none missing."""
     items = _items(content, finder)
     if not items:
@@ -85,8 +85,7 @@ def mend_metadata(content: Mapping[str, Any], finder: PictureFinder) -> dict[str
         "prompt": "",
         "model": None,
         "num_images": len(items),
-        "sizes": [item["size"] for item in items],
-        "urls": [item["url"] for item in items],
+        **({} if kind == "bulk" else _columns(items)),
         **content,
         "items": items,
     }
@@ -116,6 +115,10 @@ def mend_grid(content: Mapping[str, Any], finder: PictureFinder) -> dict[str, An
         "refs": refs,
         "failed": _dict(content, "failed"),
     }
+
+
+def _columns(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"sizes": [item["size"] for item in items], "urls": [item["url"] for item in items]}
 
 
 def _items(content: Mapping[str, Any], finder: PictureFinder) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from seedream_daemon.session.views import view_bytes
+
 MORE = {
     "kind",
     "name",
@@ -70,6 +72,8 @@ async def test_metadata_of_a_bulk_has_an_item_per_picture_in_the_order_of_the_pl
         ("IMG_1.jpg", "IMG_1.jpg"),
         ("IMG_3.jpg", "IMG_3.jpg"),
     ]
+    contract = {"prompt", "model", "created", "num_images", "items"}
+    assert content.keys() == contract | MORE | {"template"}
     assert content["failed"]["IMG_2.jpg"]["code"] == "BadPhoto"
     assert not content["complete"]
 
@@ -125,3 +129,30 @@ async def test_grid_json_has_the_contracts_fields(begin, grid_plan, picture):
         "shot": "r2_c2", "name": "woman 2", "code": "x", "message": "no", "retryable": True, "request_id": "q9",
     }  # fmt: skip
     assert content["left_out"] == [{"group": "woman", "files": ["k.jpg"]}]
+
+
+def test_a_view_is_json_with_a_line_for_each_row():
+    content = {
+        "a": 1,
+        "items": [{"x": "사진"}, {"y": "\udcff"}],
+        "none": [],
+        "cells": {"1_1": {"z": []}, "1_2": {}},
+    }
+    text = view_bytes(content).decode("utf-8")
+    assert json.loads(text) == content
+    assert (
+        text
+        == """{
+"a": 1,
+"items": [
+ {"x": "사진"},
+ {"y": "\\udcff"}
+],
+"none": [],
+"cells": {
+ "1_1": {"z": []},
+ "1_2": {}
+}
+}
+"""
+    )
