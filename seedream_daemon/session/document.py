@@ -59,15 +59,19 @@ def read_document(session: Path, *, exact: bool = True) -> Document:
     content = _view_of(session)
     if content is None or not (_is_fresh(content, journals[-1]) or (is_running and not exact)):
         return _from_journal(session, content, is_running=is_running)
-    return Document(content=_mended(session, content, is_running=is_running), has_journal=True)
+    if not exact:
+        shown = _with_true_state(content, is_running=is_running)
+    else:
+        shown = _mended(session, content, is_running=is_running)
+    return Document(content=shown, has_journal=True)
 
 
 def _foreign(session: Path) -> dict[str, Any]:
     path = session / GRID if (session / GRID).is_file() else session / METADATA
     content = _read_json(path)
     finder = PictureFinder(session)
-    is_grid = path.name == GRID
-    mended = mend_grid(content, finder) if is_grid else mend_metadata(content, finder)
+    kind = kind_of(content, session, is_grid=path.name == GRID)
+    mended = _mend(content, finder, kind)
     pictures = _pictures(mended)
     shots = _planned(mended)
     created = stamp_of(session.name) or stamp(datetime.fromtimestamp(path.stat().st_mtime))  # noqa: DTZ006 -- `created` is local time
@@ -76,7 +80,7 @@ def _foreign(session: Path) -> dict[str, Any]:
         "created": created,
         "name": session.name,
         **mended,
-        "kind": kind_of(content, session, is_grid=is_grid),
+        "kind": kind,
         "state": "failed" if failed else "done",
         "pictures": pictures,
         "shots": shots,
@@ -117,9 +121,13 @@ def _bare(session: Path, recalled: Recalled) -> dict[str, Any]:
 
 def _mended(session: Path, content: dict[str, Any], *, is_running: bool) -> dict[str, Any]:
     finder = PictureFinder(session)
-    mend = mend_grid if content.get("type") == "grid" else mend_metadata
-    mended = {**mend(content, finder), "missing": finder.missing}
+    kind = kind_of(content, session, is_grid=content.get("type") == "grid")
+    mended = {**_mend(content, finder, kind), "missing": finder.missing}
     return _with_true_state(mended, is_running=is_running)
+
+
+def _mend(content: dict[str, Any], finder: PictureFinder, kind: str) -> dict[str, Any]:
+    return mend_grid(content, finder) if kind == "grid" else mend_metadata(content, finder, kind)
 
 
 def _with_true_state(content: dict[str, Any], *, is_running: bool) -> dict[str, Any]:
