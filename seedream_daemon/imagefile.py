@@ -18,6 +18,10 @@ MIME = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "heic": 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # ISO/IEC 23008-12, annexes B and C: brands of HEVC-coded still pictures and bursts.
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+# ISO/IEC 14496-12, and what phones append: a video (mpvd) and their own data (sefd).
+_HEIF_BOXES = frozenset(
+    (b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"mpvd", b"sefd")
+)
 _PIECE_BYTES = 1 << 18
 # In the coded data of a JPEG, FF stands before 00 (a stuffed byte) or a restart marker D0..D7;
 # anything else after it begins a segment or ends the picture (ITU-T T.81, B.1.1).
@@ -169,7 +173,7 @@ def _heif_is_whole(file: BinaryIO, size: int) -> bool:
     for kind, payload, end in heif_boxes(file, 0, size):
         if end > size:
             # After the picture's own boxes, bytes that are no box are a trailer.
-            return {b"meta", b"mdat"} <= seen and not kind.isalnum()
+            return {b"meta", b"mdat"} <= seen and kind not in _HEIF_BOXES
         seen.add(kind)
         if kind == b"meta":
             seen |= {inner for inner, _, _ in heif_boxes(file, payload + 4, end)}
