@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import anyio
 
 from seedream_daemon.ark.backoff import wait_s
-from seedream_daemon.ark.failures import ArkError, Verdict, advice, sort_failure, spoils_job
-from seedream_daemon.ark.wire import ArkAnswer, ArkMemberFailed, ArkPicture, ArkRequest
+from seedream_daemon.ark.failures import ArkError, Verdict, advice, spoils_job
+from seedream_daemon.ark.wire import ArkAnswer, ArkPicture, ArkRequest
 from seedream_daemon.events import QueuePaused, ShotAnswered, ShotRefused, ShotSending
 from seedream_daemon.job.fingerprint import fingerprint
 from seedream_daemon.job.plan import Shot
 from seedream_daemon.run.context import JobContext
-from seedream_daemon.run.gate import GateClosedError, Pause
+from seedream_daemon.run.gate import Pause
 from seedream_daemon.run.pricing import likely_pixels, shot_price
 from seedream_daemon.run.ready import ReadyPhotos
 from seedream_daemon.session.shot_history import AnsweredPicture
@@ -26,7 +26,6 @@ from seedream_daemon.spend.book import CapReached, Reservation
 from seedream_daemon.spend.ledger import PaceWait
 
 STOPPED = "The service was stopped before the answer came; the request may have been billed."
-NO_PICTURE = "The service answered without a picture and without a reason."
 
 OnAnswered = Callable[[AnsweredPicture], None]
 
@@ -46,11 +45,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """Worth another request after `wait_s` seconds; `code` and `message` say what happened."""
+    """Worth another request after `wait_s` seconds; `code` and `message` say what happened.
+
+    `counts` is False where the shot was not at fault: the account was refused.
+    """
 
     wait_s: float
     code: str
     message: str
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +161,7 @@ class Asker:
             )
         if isinstance(answer, ArkError):
             return await self._refused(shot, request, answer, began, tries)
-        return await self._answered(shot, request, answer, anyio.current_time() - began, tries)
+        return await self._answered(shot, request, answer, anyio.current_time() - began)
 
     async def _journal_sending(self, shot: Shot, ready: ReadyPhotos, request: _Request) -> None:
         plan = self._context.plan
@@ -234,7 +237,7 @@ class Asker:
         request.on_answered(answered)
 
     async def _answered(
-        self, shot: Shot, request: _Request, answer: ArkAnswer, latency_s: float, tries: int
+        self, shot: Shot, request: _Request, answer: ArkAnswer, latency_s: float
     ) -> Outcome:
         self._prove()
         self._means.throttle.succeed()
@@ -266,27 +269,7 @@ class Asker:
                 latency_s=latency_s,
             )
         )
-        if request.told:
-            return Answered()
-        return await self._no_picture(shot, request, answer.failed, tries)
-
-    async def _no_picture(
-        self, shot: Shot, request: _Request, failed: tuple[ArkMemberFailed, ...], tries: int
-    ) -> Outcome:
-        """Every member of the answer failed; nothing was billed."""
-        code = failed[0].code if failed else "no_picture"
-        message = failed[0].message if failed else NO_PICTURE
-        again = bool(failed) and sort_failure(None, code, message) is Verdict.AGAIN
-        wait = wait_s(tries, None, self._means.chance()) if again else None
-        self._tell_refused(
-            shot, request, ArkError(code=code, message=message, verdict=Verdict.NEVER), wait
-        )
-        if wait is not None:
-            return Again(wait_s=wait, code=code, message=message)
-        await self._context.fail(
-            shot, code, message, retryable=False, request_id=request.request_id
-        )
-        return Ended()
+        return Answered()
 
     async def _refused(
         self, shot: Shot, request: _Request, error: ArkError, sent_at: float, tries: int
@@ -308,7 +291,7 @@ class Asker:
         if error.verdict is Verdict.ACCOUNT:
             self._tell_refused(shot, request, error, None)
             self._pause(error)
-            raise GateClosedError
+            return Again(wait_s=0, code=error.code, message=for_people(error), counts=False)
         if error.status is not None:
             self._prove()
         if error.verdict is Verdict.NEVER:

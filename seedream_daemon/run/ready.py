@@ -137,10 +137,10 @@ class PhotoDesk:
             prepared = await context.means.workers.prepare(request)
         except PhotoUnusableError as error:
             await self._journal_prepared(shot, photo, None, sha256)
-            raise BadPhotoError(str(error)) from error
+            raise BadPhotoError(_in_full(photo, str(error))) from error
         await self._journal_prepared(shot, photo, prepared, sha256)
         if prepared.warning:
-            self._warn(prepared.warning)
+            self._warn(_in_full(photo, prepared.warning))
         sent = SentPhoto(path=prepared.file, mime=prepared.mime, size_bytes=prepared.bytes)
         return ReadyPhoto(sent=sent, digest=sha256)
 
@@ -207,6 +207,11 @@ class PhotoDesk:
 def photo_is_over(facts: PhotoFacts, max_input_mb: float) -> bool:
     """Whether a photo passes what may be sent, so that `oversize` applies to it."""
     return limits_problem(facts, max_input_mb=max_input_mb) is not None
+
+
+def _in_full(photo: Photo, message: str) -> str:
+    """Name the photo as the job lists it: a worker knows only the last part of its path."""
+    return photo.name + message.removeprefix(photo.path.name)
 
 
 def _look(path: Path) -> tuple[PhotoFacts, str]:

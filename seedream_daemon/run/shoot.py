@@ -80,18 +80,19 @@ class Shooter:
         self, shot: Shot, ready: ReadyPhotos, on_answered: OnAnswered
     ) -> bool:
         """Whether an answer with pictures came."""
-        for tries in range(1, MAX_TRIES + 1):
+        tries = 1
+        while True:
             if spoiled := self._context.spoiled:
                 await self._context.fail(shot, *spoiled, retryable=False)
                 return False
             outcome = await self._asker.ask(shot, ready, tries, on_answered)
             if not isinstance(outcome, Again):
                 return isinstance(outcome, Answered)
-            if tries == MAX_TRIES:
+            if tries == MAX_TRIES and outcome.counts:
                 await self._context.fail(shot, outcome.code, outcome.message, retryable=True)
                 return False
+            tries += outcome.counts
             await self._context.means.gate.rest(outcome.wait_s)
-        raise AssertionError("the last try always returns")
 
     async def _fetch(self, shot: Shot, picture: AnsweredPicture, fetches: list[Fetch]) -> None:
         context = self._context

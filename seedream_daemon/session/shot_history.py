@@ -158,7 +158,7 @@ class ShotHistory:
     def _judge(self) -> None:
         if self.state is ShotState.SAVED or self._verdict is ShotState.SAVED:
             self.state = ShotState.SAVED
-        elif self.pending:
+        elif self.pending and self._verdict is None:
             self.state = ShotState.ANSWERED
         elif self._done and self.kept:
             self.state = ShotState.SAVED

@@ -193,8 +193,10 @@ def _cell_json(shot: Shot, kept: tuple[KeptPicture, ...]) -> dict[str, Any]:
 
 
 def _refs(group: Group, history: History, thumbnails: Thumbnails) -> dict[str, Any]:
+    # Told by the names of the thumbnails, beside which a reader of old sessions looks them up.
     prepared: Iterable[tuple[str, Any]] = (
-        (photo.name, history.prepared.get(photo.name, {}).get("crop")) for photo in group.photos
+        (f"{number:02d}.jpg", history.prepared.get(photo.name, {}).get("crop"))
+        for number, photo in enumerate(group.photos, start=1)
     )
     return {
         "group": group.name,
