@@ -23,10 +23,17 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
 
 PROBE_S = 2.0
-# After lost events a rename within the inbox may look like one from outside.
+# watchdog keeps a departure back for so long, to be paired with an arrival, and with it all that
+# came after: with its half a second, each claim of ours would hide the next drop for as long.
+# The kernel queues the two halves of a rename together.
+_PAIR_S = 0.05
+# After lost events, or a departure that was not ours, a rename within the inbox may look like one
+# from outside.
 _DISTRUST_S = 1.0
+_LOGGER = logging.getLogger("watchdog")
 _PROBE = ".seedream-probe-"
 _HEARD = [DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileCreatedEvent, FileMovedEvent]
 
@@ -75,9 +82,16 @@ class Nudges(FileSystemEventHandler):
 
         Raises OSError where the kernel has no more instances or watches, or the folder is gone.
         """
-        logging.getLogger("watchdog").addHandler(self._overflow)
-        observer = InotifyObserver(generate_full_events=True)
+        # It also logs an error whenever it is stopped; nothing it says is for people.
+        _LOGGER.addHandler(self._overflow)
+        _LOGGER.propagate = False
         try:
+            observer = InotifyObserver(generate_full_events=True)
+        except BaseException:
+            self._silence()
+            raise
+        try:
+            InotifyMoveEventGrouper.delay = _PAIR_S
             observer.start()
             observer.schedule(self, self._root, event_filter=_HEARD)
         except BaseException:
@@ -132,7 +146,7 @@ class Nudges(FileSystemEventHandler):
         if self._probed is not None and self._probed in (source, target):
             self._probe_came.set()
             return
-        if isinstance(event, DirMovedEvent) and target is not None:
+        if isinstance(event, DirMovedEvent):
             self._note_move(source, target)
         self._wake()
 
@@ -142,21 +156,27 @@ class Nudges(FileSystemEventHandler):
             self._moved_in.clear()
         self._wake()
 
-    def _note_move(self, source: str | None, target: str) -> None:
+    def _note_move(self, source: str | None, target: str | None) -> None:
         with self._guard:
-            if source is not None:
-                self._moved_in.discard(source)
-                self._moved_in.discard(target)
+            if source is None and target is not None:
+                if time.monotonic() >= self._distrust_until_s:
+                    self._moved_in.add(target)
+            elif target is not None:
+                self._moved_in -= {source, target}
                 self._renamed.add(target)
-            elif time.monotonic() >= self._distrust_until_s:
-                self._moved_in.add(target)
+            elif source is not None and not os.path.lexists(f"{self._root}/_running/{source}"):
+                self._distrust_until_s = time.monotonic() + _DISTRUST_S
 
     def _name(self, path: bytes | str) -> str | None:
         folder, _, name = os.fsdecode(path).rpartition("/")
         return name if name and folder == self._root else None
 
     def _end(self, observer: InotifyObserver) -> None:
-        logging.getLogger("watchdog").removeHandler(self._overflow)
         observer.stop()
         if observer.is_alive():
             observer.join()
+        self._silence()
+
+    def _silence(self) -> None:
+        _LOGGER.removeHandler(self._overflow)
+        _LOGGER.propagate = True
