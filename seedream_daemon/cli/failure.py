@@ -1,6 +1,5 @@
 """What a person or a program is told when a command cannot do its work."""
 
-import json
 import os
 import sys
 import tempfile
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from seedream_daemon.cli.settled import as_json as json_text
 from seedream_daemon.errors import ExitCode, Problem, SeedreamError
 
 
@@ -54,7 +54,7 @@ def _say(
             for problem in problems
         ]
         document = {"error": {"code": code, "message": message, "problems": rows}}
-        print(json.dumps(document, ensure_ascii=False))
+        print(json_text(document))
     else:
         print(f"seedream-daemon: {message}", file=sys.stderr)
     return int(exit_code)

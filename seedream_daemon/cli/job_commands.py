@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seedream_daemon.cli.settled import in_loop, json_option, put, put_line, say, settings_for
+from seedream_daemon.cli.settled import (
+    counted,
+    in_loop,
+    json_option,
+    put,
+    put_line,
+    say,
+    settings_for,
+)
 
 if TYPE_CHECKING:
     from seedream_daemon.actions.run import RunResult
@@ -106,8 +114,8 @@ def _shown(work: Any, *, as_json: bool) -> int:
 
 
 def _summary(document: dict[str, Any]) -> str:
-    counted = f"{document['pictures']} pictures of {document['wanted']} wanted"
-    lines = [f"{document['name']}: {document['state']}. {counted}, ${document['cost_usd']:.2f}."]
+    pictures = f"{counted(document['pictures'], 'picture')} of {document['wanted']} wanted"
+    lines = [f"{document['name']}: {document['state']}. {pictures}, ${document['cost_usd']:.2f}."]
     if document["reason"]:
         lines.append(document["reason"])
     lines += [

@@ -1,6 +1,7 @@
 """The command line: its commands, its errors, its exit codes."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,18 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_run(words))
 
 
+def _let_stdout_take_any_name() -> None:
+    """Names need not be text in the locale's encoding; what it lacks is printed as an escape.
+
+    A lone surrogate becomes what JSON calls it, so that a document stays one.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _run(words: list[str]) -> int:
     as_json = "--json" in words
+    _let_stdout_take_any_name()
     try:
         result: Any = program.main(words, prog_name="seedream-daemon", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - the last door: nothing may pass it unsaid

@@ -10,6 +10,7 @@ from time import monotonic
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from seedream_daemon.cli.settled import counted
 from seedream_daemon.events import (
     Emit,
     Event,
@@ -99,7 +100,7 @@ def sentence(event: Event) -> str | None:
     match event:
         case JobStarted(name=name, shots=shots, todo=todo, session=session):
             rest = "" if todo == shots else f", {todo} to do"
-            return f"{name}: {shots} shots{rest} -> {session}"
+            return f"{name}: {counted(shots, 'shot')}{rest} -> {session}"
         case PictureSaved(shot=shot, path=path):
             return f"saved {shot} -> {Path(path).name}"
         case ShotRefused(shot=shot, code=code, message=message, wait_s=wait_s):
@@ -113,7 +114,7 @@ def sentence(event: Event) -> str | None:
         case QueueReopened():
             return "Going on."
         case JobEnded(name=name, state=state, reason=reason, pictures=pictures):
-            return f"{name}: {state}, {pictures} pictures. {reason or ''}".rstrip()
+            return f"{name}: {state}, {counted(pictures, 'picture')}. {reason or ''}".rstrip()
         case Warned(message=message):
             return f"Note: {message}"
     return None

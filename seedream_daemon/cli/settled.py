@@ -37,7 +37,18 @@ def say(message: str) -> None:
 
 def put(document: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    print(as_json(document, indent=2))
+
+
+def as_json(document: Any, *, indent: int | None = None) -> str:
+    """Give JSON that stdout can hold: all of it ASCII where its encoding is not UTF-8."""
+    whole = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    return json.dumps(document, ensure_ascii=not whole, indent=indent)
+
+
+def counted(number: int, noun: str) -> str:
+    """Give `1 shot`, `2 shots`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def put_line(text: str) -> None:

@@ -5,18 +5,32 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from seedream_daemon.cli.settled import counted
+
 MOST_ROWS = 40
+# Lines that another program reads must not be cut where a terminal would end.
+_NO_EDGE = 1_000_000
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _NO_EDGE
+    return console
 
 
 def print_check(document: dict[str, Any]) -> None:
     """Print what a job would send, what it would cost and what is wrong with it."""
-    console = Console(highlight=False)
+    console = _console()
     say = console.print
-    if document["kind"] is not None:
+    if document["kind"] is None:
+        say(f"{document['folder']}: cannot be run as it stands", markup=False)
+    else:
         price = document["price_usd"]
         say(
             f"{document['folder']}: {document['kind']}, {document['model']}, "
-            f"{document['size'] or 'size left to the model'}, {len(document['shots'])} shots, "
+            f"{document['size'] or 'size left to the model'}, "
+            f"{counted(len(document['shots']), 'shot')}, "
             f"{'price unknown' if price is None else f'at most ${price:.2f}'}",
             markup=False,
         )
@@ -45,12 +59,12 @@ def print_sessions(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         pictures = f"{row['pictures']}/{row['shots']}" if row["shots"] else str(row["pictures"])
         table.add_row(row["session"], row["kind"], row["state"] or "", pictures, row["model"] or "")
-    Console(highlight=False).print(table)
+    _console().print(table)
 
 
 def print_session(document: dict[str, Any]) -> None:
     """Print one session: its prompts, its pictures, its failures."""
-    console = Console(highlight=False)
+    console = _console()
     for key in ("session", "path", "name", "state", "model", "created", "prompt"):
         if document.get(key) is not None:
             console.print(f"{key:>8}: {document[key]}", markup=False)
@@ -79,4 +93,4 @@ def print_sizes(rows: list[dict[str, Any]]) -> None:
             f"{row['width']}x{row['height']}",
             row["label"] or "",
         )
-    Console(highlight=False).print(table)
+    _console().print(table)
