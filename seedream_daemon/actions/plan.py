@@ -80,13 +80,18 @@ def _plan_folder(settings: Settings, folder: Path) -> Plan:
 def _no_job_file(folder: Path, error: OSError) -> Problem:
     if (folder / "job.toml.txt").exists():
         message = (
-            "There is no job.toml, but a job.toml.txt: rename it to job.toml (in Windows, show "
-            "file name extensions first)."
+            f"there is none in {folder}, but a job.toml.txt; rename it to job.toml (in Windows, "
+            "show file name extensions first)"
         )
     elif isinstance(error, FileNotFoundError):
-        message = f"There is no job.toml in {folder}. Put one beside the photos."
+        empty = next(folder.iterdir(), None) is None
+        message = (
+            f"the folder {folder} is empty; put photos and a job.toml into it"
+            if empty
+            else f"there is none in {folder}; put one beside the photos"
+        )
     else:
-        message = f"job.toml cannot be read: {error.strerror}."
+        message = f"the file cannot be read: {error.strerror}"
     return Problem(file=JOB_FILE, message=message)
 
 
@@ -108,7 +113,7 @@ def _check_photos(settings: Settings, plan: Plan, photos: tuple[Photo, ...]) -> 
             if warning := turn_warning(plan, photo, facts):
                 warnings.append(warning)
         if said:
-            problems.append(Problem(file=photo.name, message=f"{photo.name} {said}."))
+            problems.append(Problem(file=photo.name, message=f"the photo {said}"))
     spares_others = plan.kind == "bulk" and plan.on_bad_photo != "fail"
     return Checked(
         plan=plan,

@@ -131,7 +131,11 @@ def _of_group(
     before = len(findings)
     photos = gatherer.photos(place, asked)
     if not photos and len(findings) == before:
-        findings.add_missing(place, f"group {name} holds no photos", found=name)
+        findings.add_missing(
+            place,
+            f"group {name} holds no photos; put some into its folder, or take the group away",
+            found=name,
+        )
     return photos
 
 
@@ -139,7 +143,8 @@ def _check_number(names: Sequence[str], findings: Findings) -> None:
     if len(names) > MAX_GROUPS:
         findings.add(
             ("groups",),
-            f"a grid takes at most {MAX_GROUPS} groups; there are {len(names)}: {', '.join(names)}",
+            f"a grid takes at most {MAX_GROUPS} groups; there are {len(names)}: "
+            f"{', '.join(names)}; take some away, or move them into a second job",
             found=len(names),
             allowed=f"at most {MAX_GROUPS}",
         )

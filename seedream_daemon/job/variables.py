@@ -1,5 +1,7 @@
 """Values for the prompts of each group, with every one missing or left over noted."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 
 from seedream_daemon.job.mistakes import Findings, path_text
@@ -9,6 +11,8 @@ from seedream_daemon.job.prompts import Template, parse_template
 from seedream_daemon.job.schema import JobSpec
 
 Values = Mapping[str, str]
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def templates_of(spec: JobSpec) -> tuple[tuple[Place, Template], ...]:
@@ -46,9 +50,10 @@ def check_values(spec: JobSpec, groups: Sequence[str], findings: Findings) -> No
     _check_unused(spec, templates, findings)
     if spec.kind == "grid":
         for group in groups:
-            _check_missing(f"group {group} has", values_of(spec, group), templates, findings)
+            table = f"[variables.{_key(group)}]"
+            _check_missing(f"group {group}", table, values_of(spec, group), templates, findings)
     else:
-        _check_missing("[variables] has", values_for_all(spec), templates, findings)
+        _check_missing("[variables]", "[variables]", values_for_all(spec), templates, findings)
 
 
 def _check_groups(spec: JobSpec, groups: Sequence[str], findings: Findings) -> None:
@@ -82,26 +87,34 @@ def _check_unused(
         if nfc(name) in wanted:
             continue
         near = nearest(name, wanted)
-        hint = f'; did you mean "{near}"?' if near else ""
+        hint = f'did you mean "{near}"?' if near else f"take it away, or write {{{name}}} into one"
         findings.add(
             place,
-            f"{path_text(place)} is used by no prompt{hint}",
+            f"{path_text(place)} is used by no prompt; {hint}",
             found=name,
             allowed=", ".join(wanted) or None,
         )
 
 
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
 def _check_missing(
-    owner: str, values: Values, templates: Sequence[tuple[Place, Template]], findings: Findings
+    owner: str,
+    table: str,
+    values: Values,
+    templates: Sequence[tuple[Place, Template]],
+    findings: Findings,
 ) -> None:
     for place, template in templates:
         for name in template.variables:
             if name not in values:
                 near = nearest(name, values)
-                hint = f'; did you mean "{near}"?' if near else ""
+                hint = f'did you mean "{near}"?' if near else f'put {name} = "..." under {table}'
                 findings.add(
                     place,
-                    f"{owner} no value for {{{name}}}, which {path_text(place)} needs{hint}",
+                    f"{owner} has no value for {{{name}}}, which {path_text(place)} needs; {hint}",
                     found=name,
                     allowed=", ".join(values) or None,
                 )

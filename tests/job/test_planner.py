@@ -192,14 +192,15 @@ def test_what_does_not_fit_into_a_request_is_left_out_and_told(plan):
         (PLAIN_GRID, ["groups/a.jpg"],
          ["job.toml: there are no groups: the folder groups holds no folders"]),
         (PLAIN_GRID, ["groups/kim/1.jpg", "groups/lee/notes.txt"],
-         ["job.toml: group lee holds no photos"]),
+         [("job.toml: group lee holds no photos; put some into its folder, or take the group "
+          "away")]),
         (PLAIN_GRID + "groups = {}", [], ["job.toml:3: groups is empty; give each group its photos"]),
         (PLAIN_GRID + 'groups = {"../x" = ["a.jpg"]}', ["a.jpg"],
          [('job.toml:3: groups.../x cannot name a folder of the session: take away "/", control '
           "characters and a first dot, and keep it short")]),
         (PLAIN_GRID, [f"groups/g{number}/1.jpg" for number in range(1, 12)],
          [("job.toml: a grid takes at most 10 groups; there are 11: g1, g2, g3, g4, g5, g6, g7, g8, "
-          "g9, g10, g11")]),
+          "g9, g10, g11; take some away, or move them into a second job")]),
         (PLAIN_GRID, ["groups/kim/1.jpg", *(f"common/{number}.jpg" for number in range(6))],
          ["job.toml: common takes at most 5 photos; there are 6"]),
         (PLAIN_GRID + 'common = "empty"', ["groups/kim/1.jpg", "empty/a.txt"],
@@ -302,14 +303,17 @@ def test_a_model_of_one_photo_takes_one(mistakes):
             'job.toml:4: variables.plase is used by no prompt; did you mean "place"?',
         ]),
         ('[variables]\nplace = "x"\n[variables.kim]\ngender = "m"', [
-            "job.toml:2: group lee has no value for {gender}, which prompts[1] needs",
-            "job.toml:2: group lee has no value for {gender}, which prompts[2] needs",
+            ("job.toml:2: group lee has no value for {gender}, which prompts[1] needs; put "
+            'gender = "..." under [variables.lee]'),
+            ("job.toml:2: group lee has no value for {gender}, which prompts[2] needs; put "
+            'gender = "..." under [variables.lee]'),
         ]),
         ('[variables]\nplace = "x"\ngender = "f"\n[variables.kin]\ngender = "m"', [
             'job.toml:6: variables.kin is for a group "kin", and there is none; did you mean "kim"?',
         ]),
         ('[variables]\nplace = "x"\ngender = "f"\n[variables.kim]\nage = 3', [
-            "job.toml:7: variables.kim.age is used by no prompt",
+            ("job.toml:7: variables.kim.age is used by no prompt; take it away, or write {age} into "
+            "one"),
         ]),
         ('[variables]\nplace = "x"\ngender = "f"\n[labels]\nboss = "Boss"', [
             ('job.toml:7: labels.boss is for a group "boss", and there is none; the groups are '
