@@ -280,13 +280,22 @@ def _key_in(file: Path) -> str:
     return key
 
 
+_PLAINER = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+}
+
+
 def _wrong_values(error: ValidationError, environment: Mapping[str, str], file: Path | None) -> str:
     lines = []
     for mistake in error.errors():
         name = str(mistake["loc"][0]).upper()
         origin = "the environment" if environment.get(name, "").strip() else str(file)
         shown = "" if name == "ARK_API_KEY" else f" is {mistake['input']!r}; it"
-        what = mistake["msg"].removeprefix("Value error, ").removeprefix("Input should ")
+        what = _PLAINER.get(mistake["type"]) or mistake["msg"].removeprefix("Value error, ")
+        what = what.removeprefix("Input should ")
         verb = "" if what.startswith("must") else "should "
         lines.append(f"{name}{shown} {verb}{what} (in {origin}).")
     return "\n".join(lines)

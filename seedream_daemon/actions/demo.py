@@ -6,7 +6,7 @@ from typing import Any
 from seedream_daemon.actions.examples import copy_examples
 from seedream_daemon.actions.run import run_folder
 from seedream_daemon.emulator.server import Options, running
-from seedream_daemon.errors import PRECEDENCE, ExitCode
+from seedream_daemon.errors import PRECEDENCE, ConfigError, ExitCode
 from seedream_daemon.events import Emit
 from seedream_daemon.settings import Settings
 
@@ -15,7 +15,13 @@ LATENCY_S = 0.4
 
 async def run_demo(folder: Path, *, emit: Emit) -> tuple[list[dict[str, Any]], ExitCode]:
     """Run every example in `folder`; gives the result.json documents."""
-    examples = copy_examples(folder / "inbox")
+    try:
+        examples = copy_examples(folder / "inbox")
+    except OSError as error:
+        raise ConfigError(
+            f"The examples cannot be copied into {folder}: {error.strerror}. "
+            "Name a folder that you may write to."
+        ) from error
     documents, codes = [], [ExitCode.OK]
     async with running(Options(latency_s=LATENCY_S)) as base_url:
         settings = Settings(

@@ -21,6 +21,7 @@ from seedream_daemon.job.plan import Photo, Plan
 from seedream_daemon.run.context import JobContext
 from seedream_daemon.run.engine import Engine
 from seedream_daemon.run.job import JobOutcome, JobRun
+from seedream_daemon.run.pricing import likely_pixels
 from seedream_daemon.run.result import result_document
 from seedream_daemon.run.room import lack_of_room
 from seedream_daemon.session.reload import find_session
@@ -104,15 +105,24 @@ async def new_session(settings: Settings, plan: Plan, job: dict[str, Any]) -> Se
     base = settings.output_base_dir
     try:
         base.mkdir(parents=True, exist_ok=True)
-        lack = await anyio.to_thread.run_sync(lack_of_room, base, 0)
+        first = likely_pixels(plan.size) * plan.asked.count
+        lack = await anyio.to_thread.run_sync(_lack_of_room, (base, first), (settings.state_dir, 0))
         if lack is None:
             return await SessionWriter.create(base, plan, job=job)
     except OSError as error:
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        why = "a file lies where the folder should be" if is_file else error.strerror
         raise ConfigError(
-            f"No session can be written into OUTPUT_BASE_DIR {base}: {error.strerror}. "
+            f"No session can be written into OUTPUT_BASE_DIR {base}: {why}. "
             "Name a folder that this user may write to; nothing was sent."
         ) from error
     raise ConfigError(lack + " Make room and start again; nothing was sent.")
+
+
+def _lack_of_room(*wishes: tuple[Path, int]) -> str | None:
+    """Say what the first of these folders lacks that has too little room."""
+    lacks = (lack_of_room(folder, wanted) for folder, wanted in wishes)
+    return next((lack for lack in lacks if lack), None)
 
 
 async def run_session(

@@ -1,5 +1,6 @@
 """Settings -> the parts that running jobs share."""
 
+import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -74,10 +75,17 @@ def open_ledger(settings: Settings) -> Ledger:
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        why = "a file lies where the folder should be" if is_file else error.strerror
         raise ConfigError(
-            f"STATE_DIR {settings.state_dir} cannot be made: {error.strerror}. "
-            "Name a folder that you may write to."
+            f"STATE_DIR {settings.state_dir} cannot be made: {why}. "
+            "Name a folder that you may write to; nothing was sent."
         ) from error
+    if not os.access(settings.state_dir, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"STATE_DIR {settings.state_dir} cannot be written to. "
+            "Name a folder that you may write to; nothing was sent."
+        )
     return Ledger(
         settings.state_dir,
         images_per_minute=settings.images_per_minute,

@@ -60,7 +60,8 @@ class Room:
         self._promised -= wanted
 
     def _lack(self, folder: Path, wanted: int) -> str | None:
-        return lack_of_room(folder, wanted + self._promised)
+        lack = lack_of_room(folder, wanted + self._promised)
+        return lack and f"{lack} Nothing is sent until there is room."
 
 
 def lack_of_room(folder: Path, wanted: int) -> str | None:
@@ -69,7 +70,6 @@ def lack_of_room(folder: Path, wanted: int) -> str | None:
     if free >= wanted + MARGIN_BYTES:
         return None
     return (
-        f"The disk of {folder} is nearly full: {free / 1e6:.1f} MB are free and the pictures on "
-        f"their way need {(wanted + MARGIN_BYTES) / 1e6:.1f} MB. Nothing is sent until there is "
-        "room."
+        f"The disk of {folder} is nearly full: {free / 1e6:.1f} MB are free and "
+        f"{(wanted + MARGIN_BYTES) / 1e6:.1f} MB are needed."
     )

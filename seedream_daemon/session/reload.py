@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from seedream_daemon.errors import SessionUnknownError, UsageError
+from seedream_daemon.errors import ConfigError, SessionUnknownError, UsageError
 from seedream_daemon.session.document import Document, is_session, read_document
 from seedream_daemon.session.layout import stamp, stamp_of
 
@@ -40,8 +40,8 @@ def list_sessions(
 
     `before` is what an earlier call gave for that. Only the sessions of the page are opened, so
     a page costs about the same among ten thousand. A folder that cannot be read is a row in
-    state "failed". Blocks. Raises UsageError for a `before` that nobody gave, OSError if `base`
-    cannot be read; a `base` that is not there has no sessions.
+    state "failed". Blocks. Raises UsageError for a `before` that nobody gave, ConfigError if
+    `base` cannot be read; a `base` that is not there has no sessions.
     """
     keys = _keys(base)
     if before is not None:
@@ -81,7 +81,8 @@ def load_session(path: Path) -> dict[str, Any]:
 def find_session(base: Path, name_or_path: str) -> Path:
     """Give the folder of a session by its name under `base` or by its path. Blocks.
 
-    Raises SessionUnknownError, naming the nearest sessions there are.
+    Raises SessionUnknownError, naming the nearest sessions there are, and ConfigError if `base`
+    cannot be read.
     """
     candidates = [Path(name_or_path)]
     if "/" not in name_or_path and name_or_path not in ("", ".", ".."):
@@ -103,6 +104,10 @@ def _keys(base: Path) -> list[tuple[str, str]]:
             found = [(stamp_of(entry.name) or _changed(entry), entry.name) for entry in folders]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise ConfigError(
+            f"The sessions in {base} cannot be listed: {error.strerror}. Look at OUTPUT_BASE_DIR."
+        ) from error
     return sorted(found, reverse=True)
 
 
