@@ -89,13 +89,14 @@ def calculate_balanced_crop_v2(  # noqa: PLR0917 - custom croppers have the same
     `face_size` is the longer side of `bbox`, which is (x, y, width, height). The face stands in
     the middle; at an edge of the photo the square is shifted rather than made smaller, and it is
     smaller than wanted only if the photo is. A face that is tiny or cut by the border gets the
-    largest square from the middle, shifted no more than it takes to hold the face.
+    largest square from the middle, shifted no more than it takes to hold the whole head.
     """
     short = min(img_w, img_h)
     box = Box(*bbox)
     if _needs_correction(box, img_w, img_h):
-        x = _hold((img_w - short) / 2, short, box.x, box.width, img_w)
-        y = _hold((img_h - short) / 2, short, box.y, box.height, img_h)
+        margin = max(box.width, box.height) * (_SQUARE_TO_FACE - 1) / 2
+        x = _hold(short, box.x, box.width, margin, img_w)
+        y = _hold(short, box.y, box.height, margin, img_h)
         return x, y, x + short, y + short
     side = max(1, min(short, round(face_size * _SQUARE_TO_FACE)))
     x = _shift_inside(face_center_x - side / 2, side, img_w)
@@ -161,10 +162,12 @@ def _needs_correction(box: Box, width: int, height: int) -> bool:
     return is_cut or size < min(width, height) * _TINY_FACE
 
 
-def _hold(start: float, side: int, face_start: float, face_length: float, limit: int) -> int:
-    """Move a stretch of `side` from `start` just so far that it holds the face."""
-    start = min(max(start, math.ceil(face_start + face_length) - side), math.floor(face_start))
-    return _shift_inside(start, side, limit)
+def _hold(side: int, face_start: float, face_length: float, margin: float, limit: int) -> int:
+    """Move a stretch of `side` from the middle just so far that it holds the face and margins."""
+    margin = max(0.0, min(margin, (side - face_length) / 2))
+    first = math.floor(face_start - margin)
+    last = math.ceil(face_start + face_length + margin) - side
+    return _shift_inside(min(max((limit - side) / 2, last), first), side, limit)
 
 
 def _shift_inside(start: float, side: int, limit: int) -> int:

@@ -9,7 +9,7 @@ QUALITY = 95
 SHRUNK_LONG_SIDE = 2048
 _LEAST_QUALITY = 60
 _QUALITY_STEP = 5
-_SMALLER = 0.8
+_SMALLER = 0.7  # also makes 2 pixels 1, so that the search ends
 
 
 def jpeg_under(image: Image.Image, *, max_bytes: int) -> tuple[bytes, int, int]:

@@ -73,3 +73,15 @@ def lay() -> Callable[[Image.Image, int], Image.Image]:
         return image if how is None else image.transpose(how)
 
     return turn
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[[Path], Image.Image]:
+    """Read a picture whole."""
+
+    def read(path: Path) -> Image.Image:
+        with Image.open(path) as image:
+            image.load()
+            return image
+
+    return read
