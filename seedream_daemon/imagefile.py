@@ -22,6 +22,8 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 _HEIF_BOXES = frozenset(
     (b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"mpvd", b"sefd")
 )
+# No picture has so many segments, chunks or boxes; a file made of nothing else must not hold us up.
+_MAX_PARTS = 200_000
 _PIECE_BYTES = 1 << 18
 # In the coded data of a JPEG, FF stands before 00 (a stuffed byte) or a restart marker D0..D7;
 # anything else after it begins a segment or ends the picture (ITU-T T.81, B.1.1).
@@ -80,7 +82,7 @@ def jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
     Ends early where the file is cut or is no JPEG. The file may be read and sought in between.
     """
     at = 2
-    while True:
+    for _ in range(_MAX_PARTS):
         file.seek(at)
         head = file.read(4)
         if len(head) < 4 or head[0] != 0xFF:
@@ -135,7 +137,9 @@ def _eoi_follows(file: BinaryIO, at: int) -> bool:
 def png_chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
     """List (type, offset of the data, its bytes) of all chunks that are there in full."""
     at = len(_PNG_SIGNATURE)
-    while at + 12 <= size:
+    for _ in range(_MAX_PARTS):
+        if at + 12 > size:
+            return
         file.seek(at)
         length, kind = struct.unpack(">I4s", file.read(8).ljust(8, b"\0"))
         if at + 12 + length > size:
@@ -152,7 +156,9 @@ def heif_boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, in
     The last one may end after `end`: then the file is cut.
     """
     at = start
-    while at + 8 <= end:
+    for _ in range(_MAX_PARTS):
+        if at + 8 > end:
+            return
         file.seek(at)
         head = file.read(16).ljust(8, b"\0")
         length, kind = struct.unpack(">I4s", head[:8])

@@ -159,3 +159,17 @@ def test_a_heic_without_its_pictures_is_not_whole(tmp_path: Path):
 def test_every_kind_has_an_extension_and_a_media_type():
     assert EXTENSION["jpeg"] == "jpg"
     assert set(EXTENSION) == set(MIME) == {"jpeg", "png", "webp", "heic"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "part"),
+    [
+        ("jpeg", b"\xff\xd8", b"\xff\xe0\x00\x02"),
+        ("png", b"\x89PNG\r\n\x1a\n", b"\0\0\0\0tEXt\0\0\0\0"),
+        ("heic", b"\0\0\0\x10ftypheic\0\0\0\0", b"\0\0\0\x08free"),
+    ],
+)
+def test_a_file_of_tiny_parts_is_given_up(kind: str, start: bytes, part: bytes, tmp_path: Path):
+    path = tmp_path / "a"
+    path.write_bytes(start + part * 300_000)
+    assert not is_whole(path, kind)

@@ -14,6 +14,7 @@ from seedream_daemon.imagefile import heif_boxes, jpeg_segments, png_chunks
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _MAX_EXIF_BYTES = 1 << 16
 _MAX_META_BYTES = 1 << 20
+_MAX_WEBP_CHUNKS = 200_000  # frames of an animation; a file of nothing else must not hold us up
 
 
 class Header(NamedTuple):
@@ -65,7 +66,9 @@ def _png(file: BinaryIO, size: int) -> Header | None:
 
 def _webp(file: BinaryIO, size: int) -> Header | None:
     at, found = 12, None
-    while at + 8 <= size:
+    for _ in range(_MAX_WEBP_CHUNKS):
+        if at + 8 > size:
+            break
         head = _read_at(file, at, 8 + 10)
         kind, length, data = head[:4], int.from_bytes(head[4:8], "little"), head[8:]
         if kind == b"EXIF":
