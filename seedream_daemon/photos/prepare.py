@@ -3,7 +3,6 @@
 import hashlib
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 from PIL import Image
 
@@ -109,13 +108,13 @@ def _written(
         sha256=hashlib.sha256(data).hexdigest(),
         photo_size=(photo.width, photo.height),
         crop=cut.how if cut else None,
-        warning=_warning(request.photo, cut),
+        warning=_warning(request.called, cut),
         face=cut.face if cut else None,
         square=cut.square if cut else None,
     )
 
 
-def _warning(photo: Path, cut: Cut | None) -> str | None:
+def _warning(name: str, cut: Cut | None) -> str | None:
     if cut is None or cut.why is None:
         return None
-    return f"{photo.name}: {cut.why}, so the middle of the photo is used."
+    return f"{name}: {cut.why}, so the middle of the photo is used."

@@ -18,14 +18,21 @@ class PrepareRequest:
     """One photo to make ready: read from `photo`, written to `to` as a JPEG.
 
     `step` is "convert" (upright JPEG under the limits), "shrink" (the same with a long side of
-    2048), "crop" (1024 x 1024 around the face) or "thumbnail" (long side 512).
+    2048), "crop" (1024 x 1024 around the face) or "thumbnail" (long side 512). `name` is what
+    people call the photo, the name of its file where it is None.
     """
 
     photo: Path
     to: Path
     step: Step
+    name: str | None = None
     max_bytes: int = 10 * MB
     max_pixels: int = MAX_SENT_PIXELS
+
+    @property
+    def called(self) -> str:
+        """What messages call the photo."""
+        return self.name or self.photo.name
 
     def to_json(self) -> dict[str, Any]:
         """Give the request as JSON."""
@@ -100,7 +107,14 @@ class SheetRow:
 
 
 class PhotoUnusableError(SeedreamError):
-    """A photo cannot be prepared; its shot fails, before anything is paid, and nothing else."""
+    """A photo cannot be prepared; its shot fails, before anything is paid, and nothing else.
+
+    `reason` is the end of a sentence that the photo's name begins.
+    """
 
     code = "bad_photo"
     exit_code = ExitCode.SOME_FAILED
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} {reason}.")
+        self.reason = reason

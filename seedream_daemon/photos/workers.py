@@ -165,7 +165,7 @@ class PhotoWorkers:
         Raises PhotoUnusableError if the photo cannot be used, crashes its worker or takes too
         long; ConfigError if no worker can start. If cancelled, the worker is ended at once.
         """
-        answer = await self._ask("prepare", request.to_json(), request.photo.name)
+        answer = await self._ask("prepare", request.to_json(), request.called)
         return Prepared.from_json(answer)
 
     async def sheet_row(self, row: SheetRow) -> None:
@@ -185,21 +185,19 @@ class PhotoWorkers:
                     answer = await worker.hear()
             except _WorkerDiedError as death:
                 await self._end(worker)
-                raise PhotoUnusableError(
-                    f"{name} made the picture decoder crash ({death}); export it as a new JPEG."
-                ) from death
+                reason = f"made the picture decoder crash ({death}); export it as a new JPEG"
+                raise PhotoUnusableError(name, reason) from death
             except TimeoutError as error:
                 await self._end(worker)
-                raise PhotoUnusableError(
-                    f"{name} took longer than {self._photo_seconds:g} s to prepare; "
-                    "export it as a new JPEG."
-                ) from error
+                waited = f"took longer than {self._photo_seconds:g} s to prepare"
+                reason = f"{waited}; export it as a new JPEG"
+                raise PhotoUnusableError(name, reason) from error
             except BaseException:
                 await self._end(worker)  # it is in the middle of something
                 raise
             self._rest(worker)
         if "problem" in answer:
-            raise PhotoUnusableError(f"{name} {answer['problem']}.")
+            raise PhotoUnusableError(name, answer["problem"])
         return answer["done"]
 
     def _rested(self) -> _Worker | None:

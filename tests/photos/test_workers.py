@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -268,3 +269,27 @@ async def test_names_that_are_not_utf_8_are_read(save, tmp_path: Path):
             PrepareRequest(photo=odd, to=tmp_path / "p.jpg", step="convert")
         )
     assert prepared.width == 200
+
+
+async def test_a_photo_is_called_as_people_call_it(save):
+    path = wide(save, 200)
+    async with PhotoWorkers(1) as workers:
+        request = PrepareRequest(
+            photo=path, to=path.with_suffix(".out"), step="crop", name="groups/가/1.png"
+        )
+        prepared = await workers.prepare(request)
+        assert prepared.warning is not None
+        assert prepared.warning.startswith("groups/가/1.png: no face was found")
+        path.write_bytes(b"")
+        with pytest.raises(PhotoUnusableError) as error:
+            await workers.prepare(request)
+    assert error.value.message == "groups/가/1.png is empty; copy it again."
+    assert error.value.reason == "is empty; copy it again"
+
+
+def test_the_daemon_itself_loads_no_picture_library():
+    code = (
+        "import sys, seedream_daemon.photos.workers, seedream_daemon.photos.inspect;"
+        "assert not {'PIL', 'cv2', 'numpy', 'pillow_heif'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
