@@ -134,6 +134,26 @@ class JobEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropTaken:
+    """A drop is whole and was claimed: its job begins, or goes on after a restart."""
+
+    job_id: str
+    name: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropPutAway:
+    """A drop lies where it ends: in _done or _failed."""
+
+    job_id: str
+    name: str
+    state: str
+    folder: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
     """Something that a person should know, though the work goes on."""
 
@@ -153,6 +173,8 @@ Event = (
     | QueuePaused
     | QueueReopened
     | JobEnded
+    | DropTaken
+    | DropPutAway
     | Warned
 )
 Emit = Callable[[Event], None]

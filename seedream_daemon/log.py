@@ -5,11 +5,13 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import structlog
 
 from seedream_daemon.events import (
+    DropPutAway,
     Event,
     FetchRetrying,
     JobEnded,
@@ -53,7 +55,7 @@ def configure(log_format: LogFormat | None, level: str, *, secrets: tuple[str, .
         ]
     else:
         rendering = [
-            structlog.processors.TimeStamper(fmt="iso", utc=False),
+            _stamp,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     structlog.configure(
@@ -67,6 +69,13 @@ def configure(log_format: LogFormat | None, level: str, *, secrets: tuple[str, .
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _stamp(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put when and what first: RFC 3339 with offset, in local time."""
+    now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
+    head = {"at": now, "level": fields.pop("level", None), "event": fields.pop("event", None)}
+    return {**head, **fields}
 
 
 def tell(event: Event) -> None:
@@ -92,6 +101,6 @@ def warn(name: str, **fields: Any) -> None:
 
 def _level(event: Event) -> int:
     match event:
-        case ShotEnded(state=state) | JobEnded(state=state):
+        case ShotEnded(state=state) | JobEnded(state=state) | DropPutAway(state=state):
             return logging.INFO if state in {"saved", "done"} else logging.WARNING
     return _LEVELS.get(type(event), logging.INFO)

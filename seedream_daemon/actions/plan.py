@@ -11,6 +11,7 @@ from seedream_daemon.job.gather import named_paths
 from seedream_daemon.job.models import family_of
 from seedream_daemon.job.plan import Photo, Plan, Shot
 from seedream_daemon.job.planner import plan_job
+from seedream_daemon.job.problems import problem_document
 from seedream_daemon.job.spec import read_job
 from seedream_daemon.photos.folder import look
 from seedream_daemon.photos.inspect import inspect
@@ -176,18 +177,6 @@ def check_document(settings: Settings, folder: Path, checked: Checked) -> dict[s
         "price_usd": dollars(plan.price_micro_usd),
         "problems": [problem_document(problem) for problem in problems],
         "warnings": list(checked.warnings),
-    }
-
-
-def problem_document(problem: Problem) -> dict[str, Any]:
-    """Give a mistake as result.json and --json hold it."""
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "key": problem.key,
-        "found": problem.found,
-        "allowed": problem.allowed,
-        "message": problem.message,
     }
 
 

@@ -49,6 +49,7 @@ async def run_folder(
     """
     plan = await plan_folder(settings, folder)
     await refuse_bad_photos(settings, plan)
+    refuse_unpriced(settings, plan)
     for warning in plan.warnings:
         emit(Warned(message=warning))
     async with open_engine(settings, emit) as engine:
@@ -132,8 +133,12 @@ async def run_session(
     *,
     again: frozenset[str] | None,
     only_fetch: bool = False,
+    on_run: Callable[[JobRun], None] = lambda _: None,
 ) -> RunResult:
-    """Run what is left of a session's job to its end and tell the result."""
+    """Run what is left of a session's job to its end and tell the result.
+
+    `on_run` is given the run as it begins, so that it can be watched and cancelled.
+    """
     started = _now()
     context = JobContext(
         means=engine.means,
@@ -144,7 +149,9 @@ async def run_session(
         origin=str(session.history.job.get("origin", "command")),
         cap_micro_usd=plan.max_cost_micro_usd,
     )
-    outcome = await JobRun(context, again=again, only_fetch=only_fetch).run()
+    run = JobRun(context, again=again, only_fetch=only_fetch)
+    on_run(run)
+    outcome = await run.run()
     return RunResult(
         document=result_document(
             plan,
@@ -157,6 +164,16 @@ async def run_session(
         ),
         exit_code=exit_code_of(outcome),
     )
+
+
+def refuse_unpriced(settings: Settings, plan: Plan) -> None:
+    """Raise ConfigError where a budget is set and nobody knows what the model costs."""
+    caps = (settings.daily_budget_usd, settings.job_budget_usd, plan.max_cost_micro_usd)
+    if plan.price_micro_usd is None and any(cap is not None for cap in caps):
+        raise ConfigError(
+            f"The price of {plan.model} is not known, so no budget can be kept. Set "
+            "PRICE_PER_IMAGE_USD to what the service charges for a picture."
+        )
 
 
 def exit_code_of(outcome: JobOutcome) -> ExitCode:

@@ -18,6 +18,7 @@ from seedream_daemon.run.gate import Gate
 from seedream_daemon.run.means import Means, Policy
 from seedream_daemon.run.room import Room
 from seedream_daemon.settings import Settings
+from seedream_daemon.spend.book import Caps
 from seedream_daemon.spend.ledger import Ledger
 
 FETCHES_AT_ONCE = 16
@@ -86,10 +87,20 @@ def open_ledger(settings: Settings) -> Ledger:
             f"STATE_DIR {settings.state_dir} cannot be written to. "
             "Name a folder that you may write to; nothing was sent."
         )
+    caps = caps_of(settings)
     return Ledger(
         settings.state_dir,
         images_per_minute=settings.images_per_minute,
-        daily_budget_micro_usd=settings.daily_budget_usd,
-        job_budget_micro_usd=settings.job_budget_usd,
-        tools_budget_micro_usd=settings.mcp_daily_budget_usd,
+        daily_budget_micro_usd=caps.day,
+        job_budget_micro_usd=caps.job,
+        tools_budget_micro_usd=caps.tools,
+    )
+
+
+def caps_of(settings: Settings) -> Caps:
+    """Give the caps of money that bind every request."""
+    return Caps(
+        day=settings.daily_budget_usd,
+        job=settings.job_budget_usd,
+        tools=settings.mcp_daily_budget_usd,
     )

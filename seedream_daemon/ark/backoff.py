@@ -70,6 +70,11 @@ class Throttle:
         """Before this time nothing may start."""
         return self._hold_until
 
+    def resize(self, limit: int) -> None:
+        """Take another limit; what is allowed now follows it at once where it was not lowered."""
+        self._allowed = limit if self._allowed == self._limit else min(self._allowed, limit)
+        self._limit = limit
+
     def may_start(self, *, in_flight: int, now: float) -> bool:
         """Say whether one more request may start."""
         return in_flight < self._allowed and now >= self._hold_until

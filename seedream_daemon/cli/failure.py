@@ -42,17 +42,9 @@ def _say(
     code: str, message: str, problems: tuple[Problem, ...], exit_code: ExitCode, *, as_json: bool
 ) -> int:
     if as_json:
-        rows = [
-            {
-                "file": problem.file,
-                "line": problem.line,
-                "key": problem.key,
-                "found": problem.found,
-                "allowed": problem.allowed,
-                "message": problem.message,
-            }
-            for problem in problems
-        ]
+        from seedream_daemon.job.problems import problem_document
+
+        rows = [problem_document(problem) for problem in problems]
         document = {"error": {"code": code, "message": message, "problems": rows}}
         print(json_text(document))
     else:

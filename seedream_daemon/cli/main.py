@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from seedream_daemon import __version__
+from seedream_daemon.cli.daemon_commands import cancel, init, jobs, serve, spend, status
 from seedream_daemon.cli.failure import report
 from seedream_daemon.cli.job_commands import check, resume, retry, run
 from seedream_daemon.cli.look_commands import schema, sessions, show, sizes
@@ -28,7 +29,12 @@ def program(context: click.Context, env_file: Path | None) -> None:
     context.obj = env_file
 
 
-for command in (run, check, resume, retry, sessions, show, sizes, schema, emulator, demo):
+COMMANDS = (
+    *(demo, init, serve, run, check, resume, retry),
+    *(status, jobs, cancel, spend, sessions, show),
+    *(sizes, schema, emulator),
+)
+for command in COMMANDS:
     program.add_command(command)
 
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from seedream_daemon.cli.settled import counted
 from seedream_daemon.events import (
+    DropPutAway,
     Emit,
     Event,
     FetchRetrying,
@@ -115,6 +116,8 @@ def sentence(event: Event) -> str | None:
             return "Going on."
         case JobEnded(name=name, state=state, reason=reason, pictures=pictures):
             return f"{name}: {state}, {counted(pictures, 'picture')}. {reason or ''}".rstrip()
+        case DropPutAway(name=name, state=state, folder=folder):
+            return f"{name}: {state}; its folder is now {folder}"
         case Warned(message=message):
             return f"Note: {message}"
     return None

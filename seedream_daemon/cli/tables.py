@@ -1,5 +1,6 @@
 """What people read of documents that programs read as JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -94,3 +95,57 @@ def print_sizes(rows: list[dict[str, Any]]) -> None:
             row["label"] or "",
         )
     _console().print(table)
+
+
+def print_status(document: dict[str, Any]) -> None:
+    """Print how the daemon stands."""
+    console = Console(highlight=False)
+    spend = document["spend"]
+    left = "" if spend["left_usd"] is None else f", ${spend['left_usd']:.2f} left today"
+    lines = [
+        f"seedream-daemon {document['version']}, pid {document['pid']}, since {document['since']}",
+        f"{document['state']}" + (f": {document['reason']}" if document["reason"] else ""),
+        f"{document['in_flight']} in flight, {document['images_per_minute']:.0f} pictures a minute",
+        f"${spend['today_usd']:.2f} today, ${spend['in_doubt_usd']:.2f} of it in doubt{left}",
+    ]
+    for line in lines:
+        console.print(line, markup=False)
+    print_jobs(document["queue"])
+    if document["loose_files"]:
+        console.print(f"Loose in the inbox: {', '.join(document['loose_files'])}", markup=False)
+
+
+def print_jobs(rows: list[dict[str, Any]]) -> None:
+    """Print a page of jobs."""
+    if not rows:
+        return
+    columns = ("job", "name", "kind", "state", "saved", "failed", "cost", "reason")
+    table = Table(*columns, box=None, header_style="bold")
+    for row in rows:
+        saved = f"{row['saved']}/{row['shots']}" if row["shots"] else ""
+        table.add_row(
+            row["job_id"],
+            row["name"],
+            row["kind"] or "",
+            row["state"],
+            saved,
+            str(row["failed"] or ""),
+            f"${row['cost_usd']:.2f}" if row["cost_usd"] else "",
+            row["reason"] or "",
+        )
+    Console(highlight=False).print(table)
+
+
+def print_spend(document: Mapping[str, Any]) -> None:
+    """Print what was spent, by day, job and model."""
+    console = Console(highlight=False)
+    for title, rows, key in (
+        ("day", document["days"], "date"),
+        ("job", document["jobs"], "job_id"),
+        ("model", document["models"], "model"),
+    ):
+        table = Table(title, "pictures", "spent", "in doubt", box=None, header_style="bold")
+        for row in rows:
+            doubt = f"${row['in_doubt_usd']:.2f}" if row["in_doubt_usd"] else ""
+            table.add_row(str(row[key]), str(row["images"]), f"${row['usd']:.2f}", doubt)
+        console.print(table)

@@ -330,7 +330,9 @@ class Asker:
 
     def _pause(self, error: ArkError) -> None:
         if self._means.gate.pause is None:
-            self._means.gate.stop_sending(Pause(why="account", message=for_people(error)))
+            model = self._context.plan.model
+            pause = Pause(why="account", message=for_people(error), model=model)
+            self._means.gate.stop_sending(pause)
             self._means.emit(QueuePaused(why="account", message=for_people(error)))
 
     def _tell_refused(

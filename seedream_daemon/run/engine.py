@@ -34,6 +34,10 @@ class Engine:
         self.means.gate.close()
         self._stopping.set()
 
+    async def stopped(self) -> None:
+        """Wait until a stop is asked for."""
+        await self._stopping.wait()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the engine's own tasks alive around the jobs."""

@@ -18,10 +18,11 @@ class GateClosedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Why nothing is sent: `why` is a word for programs (account, disk, budget, stop)."""
+    """Why nothing is sent: `why` is a word for programs; `model` is what was asked for then."""
 
     why: str
     message: str
+    model: str = ""
 
 
 class Gate:

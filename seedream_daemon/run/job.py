@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from seedream_daemon.events import JobEnded, JobStarted, Warned
+from seedream_daemon.events import JobEnded, JobStarted, QueuePaused, QueueReopened, Warned
 from seedream_daemon.job.plan import Shot
 from seedream_daemon.run.ask import CapReachedError
 from seedream_daemon.run.context import JobContext
@@ -14,8 +14,10 @@ from seedream_daemon.run.ready import PhotoDesk
 from seedream_daemon.run.shoot import Shooter
 from seedream_daemon.session.history import Counts
 from seedream_daemon.session.shot_history import ShotHistory, ShotState
+from seedream_daemon.spend.book import CapReached
 
 REFRESH_S = 1.0
+MONEY_LOOK_S = 20.0
 
 Work = Callable[[Shot], Awaitable[None]]
 
@@ -37,7 +39,8 @@ class JobRun:
     """Runs one job against its session, from wherever the journal says that it stands.
 
     `again` are the ids of shots that are asked for though they ended badly; None means every
-    shot that is not saved. With `only_fetch` nothing is asked for.
+    shot that is not saved. With `only_fetch` nothing is asked for. `resting` says why the job
+    sends nothing at the moment, though it goes on by itself.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class JobRun:
         # more: memory must not grow with the job.
         self._under_way = anyio.Semaphore(2 * context.means.max_parallel + 4)
         self._rest: tuple[str, str] | None = None
+        self._cap: CapReached | None = None
+        self.resting: str | None = None
         self._cancelled = False
 
     def cancel(self) -> None:
@@ -83,10 +88,13 @@ class JobRun:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._keep_views_fresh)
             await self._each(self._shooter.fetch_answered, unfetched)
-            async with anyio.create_task_group() as shooting:
+            async with anyio.create_task_group() as drawing:
                 if todo:
-                    shooting.start_soon(self._desk.draw_thumbnails)
+                    drawing.start_soon(self._desk.draw_thumbnails)
                 await self._each(self._shooter.shoot, todo)
+                while await self._money_comes_back():
+                    left = [shot for shot in shots.values() if self._wants(context.of(shot))]
+                    await self._each(self._shooter.shoot, left)
             beside.cancel_scope.cancel()
         outcome = self._outcome()
         if outcome.state == "done":
@@ -126,10 +134,33 @@ class JobRun:
                 (pause.why, pause.message) if pause else ("stop", "The service was stopped.")
             )
         except CapReachedError as error:
+            self._cap = error.cap
             which = "job_budget" if error.cap.which == "job" else "budget"
             self._rest = self._rest or (which, error.cap.message)
         finally:
             self._under_way.release()
+
+    async def _money_comes_back(self) -> bool:
+        """Wait until a cap of the day lets shots start again; False where nobody waits for it."""
+        cap, means = self._cap, self.context.means
+        if cap is None or not cap.tomorrow_helps or not means.gate.waits_out_pauses:
+            return False
+        before = await means.ledger.today()
+        self.resting = cap.message
+        means.emit(QueuePaused(why="budget", message=cap.message))
+        try:
+            while not self._cancelled:
+                await means.gate.rest(MONEY_LOOK_S)
+                now = await means.ledger.today()
+                if now.date != before.date or (now.left or 0) > (before.left or 0):
+                    self._cap = self._rest = None
+                    means.emit(QueueReopened())
+                    return True
+        except GateClosedError:
+            self._rest = ("stop", "The service was stopped.")
+        finally:
+            self.resting = None
+        return False
 
     def _stopped(self) -> bool:
         return self._rest is not None or self._cancelled

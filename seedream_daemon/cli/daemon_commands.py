@@ -1,0 +1,116 @@
+"""Commands that are the daemon, or ask it: serve, status, jobs, cancel, spend, init."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seedream_daemon.cli.settled import in_loop, json_option, put, put_line, say, settings_for
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Run what is in the inbox now, and exit.")
+@click.pass_context
+def serve(context: click.Context, *, once: bool) -> int:
+    """Serve the inbox: run every folder that is dropped into it, until stopped."""
+    from seedream_daemon import log
+    from seedream_daemon.daemon.serve import serve as run_service
+    from seedream_daemon.settings import Settings, load_settings
+
+    def read() -> Settings:
+        settings, _ = load_settings(os.environ, context.find_root().obj)
+        log.configure(settings.log_format, settings.log_level, secrets=_secrets(settings))
+        return settings
+
+    settings = settings_for(context)
+    read()
+    return int(in_loop(lambda: run_service(settings, emit=log.tell, once=once, reread=read)))
+
+
+@click.command()
+@json_option
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Show how the running daemon stands."""
+    document = _ask(context, {"do": "status"})
+    if as_json:
+        put(document)
+        return
+    from seedream_daemon.cli.tables import print_status
+
+    print_status(document)
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--before", help="Show what is older than this job; `next` of the page before.")
+@json_option
+@click.pass_context
+def jobs(context: click.Context, limit: int, before: str | None, *, as_json: bool) -> None:
+    """List the jobs of the daemon, newest first."""
+    page = _ask(context, {"do": "jobs", "limit": limit, "before": before})
+    if as_json:
+        put(page)
+        return
+    from seedream_daemon.cli.tables import print_jobs
+
+    print_jobs(page["jobs"])
+
+
+@click.command()
+@click.argument("job")
+@json_option
+@click.pass_context
+def cancel(context: click.Context, job: str, *, as_json: bool) -> None:
+    """Cancel JOB, by its id: nothing more is sent for it, what is paid for is saved."""
+    row = _ask(context, {"do": "cancel", "job_id": job})
+    if as_json:
+        put(row)
+    else:
+        say(f"{row['name']} ({row['job_id']}): cancelled; its drop goes to _failed.")
+
+
+@click.command()
+@click.option("--days", type=click.IntRange(1, 3660), default=7, show_default=True)
+@json_option
+@click.pass_context
+def spend(context: click.Context, days: int, *, as_json: bool) -> None:
+    """Show what was spent, by day, job and model, and what is in doubt."""
+    from seedream_daemon.actions.wiring import open_ledger
+
+    ledger = open_ledger(settings_for(context))
+    document = in_loop(lambda: ledger.summary(days))
+    if as_json:
+        put(document)
+        return
+    from seedream_daemon.cli.tables import print_spend
+
+    print_spend(document)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+def init(folder: Path) -> None:
+    """Make DIR with settings, an inbox with the examples, and outputs; overwrite nothing."""
+    from seedream_daemon.actions.examples import make_home
+
+    made = make_home(folder.absolute())
+    for line in made:
+        put_line(line)
+
+
+def _ask(context: click.Context, asked: dict[str, Any]) -> Any:
+    from seedream_daemon.daemon.control import ask_daemon
+
+    return ask_daemon(settings_for(context).state_dir, asked)
+
+
+def _secrets(settings: Any) -> tuple[str, ...]:
+    from seedream_daemon.errors import ConfigError
+
+    try:
+        key = settings.require_key()
+    except ConfigError:
+        return ()
+    return (key.get_secret_value(),) if key else ()

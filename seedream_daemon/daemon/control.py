@@ -1,0 +1,115 @@
+"""The control socket: one JSON line asks the daemon, one JSON line answers."""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from seedream_daemon.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from seedream_daemon.daemon.service import Service
+
+# The address of a Unix socket must fit into 108 bytes on Linux, 104 elsewhere.
+MOST_ADDRESS_BYTES = 100
+MOST_LINE_BYTES = 64_000
+ANSWER_S = 30.0
+
+
+def socket_path(state_dir: Path, name: str) -> Path:
+    """Give where a socket of this STATE_DIR lies: inside it, or where its address fits."""
+    inside = state_dir / name
+    if len(os.fsencode(inside)) <= MOST_ADDRESS_BYTES:
+        return inside
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/seedream-daemon-{os.getuid()}")  # noqa: S108
+    place = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
+    return runtime / f"seedream-{place}-{name}"
+
+
+async def serve_control(service: "Service", path: Path) -> None:
+    """Answer on the socket until cancelled. It is ours alone: mode 0600."""
+    await anyio.to_thread.run_sync(_make_way, path)
+    try:
+        async with await anyio.create_unix_listener(path, mode=0o600) as listener:
+            await listener.serve(lambda stream: _answer(service, stream))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.Path(path).unlink(missing_ok=True)
+
+
+def _make_way(path: Path) -> None:
+    """Remove the socket of a daemon that was killed; the inbox's lock says that there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)
+
+
+async def _answer(service: "Service", stream: anyio.abc.SocketStream) -> None:
+    async with stream:
+        try:
+            line = await BufferedByteReceiveStream(stream).receive_until(b"\n", MOST_LINE_BYTES)
+            answer = await _do(service, json.loads(line))
+        except (ValueError, KeyError, TypeError, anyio.DelimiterNotFound) as error:
+            answer = {"error": {"code": "usage", "message": f"That was not understood: {error}"}}
+        except (anyio.IncompleteRead, anyio.EndOfStream):
+            return
+        data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        try:
+            await stream.send(data + b"\n")
+        except anyio.BrokenResourceError:
+            return
+
+
+async def _do(service: "Service", asked: Mapping[str, Any]) -> Any:
+    match asked["do"]:
+        case "status":
+            return await service.status()
+        case "jobs":
+            return service.page(int(asked.get("limit", 20)), asked.get("before"))
+        case "cancel":
+            row = await service.cancel(str(asked["job_id"]))
+            if row is None:
+                message = f"There is no job {asked['job_id']!r}; `jobs` lists those there are."
+                return {"error": {"code": "unknown_job", "message": message}}
+            return row
+        case "stop":
+            service.stop()
+            return {}
+        case other:
+            message = f"There is nothing called {other!r}."
+            return {"error": {"code": "usage", "message": message}}
+
+
+class NoDaemonError(ConfigError):
+    """No daemon answers."""
+
+    code = "no_daemon"
+
+
+def ask_daemon(state_dir: Path, asked: Mapping[str, Any]) -> Any:
+    """Ask the daemon of a STATE_DIR; blocks. Raises NoDaemonError, UsageError."""
+    path = socket_path(state_dir, "control.sock")
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(ANSWER_S)
+            link.connect(os.fspath(path))
+            link.sendall(json.dumps(asked).encode() + b"\n")
+            with link.makefile("rb") as answer:
+                found = json.loads(answer.readline() or b"null")
+    except (OSError, ValueError) as error:
+        raise NoDaemonError(
+            f"No daemon answers at {path} ({error}). Start one with `seedream-daemon serve`, "
+            "or name its settings with --env."
+        ) from None
+    if found is None:
+        raise NoDaemonError(f"The daemon at {path} went away while it was asked.")
+    if isinstance(found, dict) and "error" in found:
+        raise UsageError(found["error"]["message"])
+    return found

@@ -1,0 +1,173 @@
+"""The life of one drop: planned, run, and put away with its result."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from seedream_daemon.actions.again import Begun, begin
+from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
+from seedream_daemon.actions.run import RunResult, refuse_unpriced, run_session
+from seedream_daemon.daemon.ends import error_text, refused_result
+from seedream_daemon.daemon.jobs import Jobs, LiveJob
+from seedream_daemon.errors import ConfigError, ExitCode, SeedreamError, SessionBusyError
+from seedream_daemon.events import DropPutAway, DropTaken, Emit, Warned
+from seedream_daemon.inbox.claim import put_away, read_result, write_result
+from seedream_daemon.inbox.place import Place
+from seedream_daemon.job.plan import Plan
+from seedream_daemon.run.engine import Engine
+from seedream_daemon.run.gate import GateClosedError
+from seedream_daemon.run.job import JobRun
+from seedream_daemon.settings import Settings
+
+# So many sessions are open at once; each holds two files. Further drops wait their turn.
+MOST_AT_ONCE = 64
+TRY_AGAIN_S = 5.0
+
+OnEnd = Callable[[ExitCode], None]
+
+
+class CancelledDropError(SeedreamError):
+    """Somebody cancelled the job before it began."""
+
+    code = "cancelled"
+
+
+class DropRunner:
+    """Runs claimed drops, many side by side, and puts each away."""
+
+    def __init__(
+        self, settings: Settings, engine: Engine, place: Place, jobs: Jobs, emit: Emit
+    ) -> None:
+        self.settings = settings
+        self._engine = engine
+        self._place = place
+        self._jobs = jobs
+        self._emit = emit
+        self._places = anyio.Semaphore(MOST_AT_ONCE)
+        self.exit_codes: set[ExitCode] = set()
+
+    async def run(self, job: LiveJob, folder: Path) -> None:
+        """Bring a drop that lies in _running to its end.
+
+        When the service stops first it stays there, and the next start goes on with it.
+        """
+        job.folder = folder
+        self._emit(DropTaken(job_id=job.job_id, name=job.name, folder=str(folder)))
+        started = _now()
+        try:
+            async with self._places:
+                result = await self._run(job, folder)
+        except GateClosedError:
+            job.state, job.reason = "paused", "The service was stopped."
+            return
+        except SeedreamError as error:
+            document = refused_result(
+                error,
+                job_id=job.job_id,
+                name=job.name,
+                started=started,
+                finished=_now(),
+                state="cancelled" if isinstance(error, CancelledDropError) else "failed",
+            )
+            result = RunResult(document=document, exit_code=ExitCode.SOME_FAILED)
+        self.exit_codes.add(result.exit_code)
+        if result.document["state"] == "paused":
+            job.run, job.state = None, "paused"
+            job.reason = result.document["reason"]
+            return
+        await self._put_away(job, folder, result.document)
+
+    async def _run(self, job: LiveJob, folder: Path) -> RunResult:
+        settings = self.settings
+        before = await anyio.to_thread.run_sync(read_result, folder)
+        plan = await plan_folder(settings, folder)
+        job.name, job.kind = plan.name, plan.kind
+        await refuse_bad_photos(settings, plan)
+        refuse_unpriced(settings, plan)
+        if job.cancelled:
+            raise CancelledDropError("The job was cancelled before it began.")
+        for warning in plan.warnings:
+            self._emit(Warned(message=warning, job_id=job.job_id))
+        facts = {"job_id": job.job_id, "folder": str(folder), "origin": job.origin}
+        begun = await self._begin(job, plan, facts, before)
+        session = begun.session
+        try:
+            self._adopt_id(job, str(session.history.job["job_id"]))
+            await self._note_session(job, folder, session.path)
+
+            def on_run(run: JobRun) -> None:
+                job.run, job.state = run, "running"
+                if job.cancelled:
+                    run.cancel()
+
+            return await run_session(self._engine, session, plan, again=begun.again, on_run=on_run)
+        finally:
+            session.release()
+
+    async def _begin(
+        self, job: LiveJob, plan: Plan, facts: dict[str, Any], before: Mapping[str, Any] | None
+    ) -> Begun:
+        """Begin the session; a full disk or a session that another process writes is waited for."""
+        while True:
+            try:
+                return await begin(self.settings, plan, facts, before)
+            except (ConfigError, SessionBusyError) as error:
+                if job.reason != error.message:
+                    job.reason = error.message
+                    self._emit(Warned(message=error.message, job_id=job.job_id))
+                await self._engine.means.gate.rest(TRY_AGAIN_S)
+                if job.cancelled:
+                    raise CancelledDropError("The job was cancelled before it began.") from None
+
+    def _adopt_id(self, job: LiveJob, job_id: str) -> None:
+        """A drop that goes on in its session is the job that it was."""
+        if job_id != job.job_id:
+            self._jobs.live.pop(job.job_id, None)
+            job.job_id = job_id
+            self._jobs.live[job_id] = job
+
+    async def _note_session(self, job: LiveJob, folder: Path, session: Path) -> None:
+        """Leave word in the drop which session is its own, so that a restart finds it."""
+        note = {"schema": 1, "job_id": job.job_id, "name": job.name, "kind": job.kind}
+        note |= {"state": "running", "session": session.name, "session_path": str(session)}
+        await self._insist(partial(write_result, folder, note, None))
+
+    async def _put_away(self, job: LiveJob, folder: Path, document: dict[str, Any]) -> None:
+        done = document["state"] == "done"
+        await self._insist(partial(write_result, folder, document, error_text(document)))
+        into = self._place.done if done else self._place.failed
+        there = await self._insist(partial(put_away, folder, into))
+        self._emit(
+            DropPutAway(
+                job_id=job.job_id,
+                name=job.name,
+                state=document["state"],
+                folder=str(there or into / folder.name),
+                reason=document["reason"],
+            )
+        )
+        await self._insist(partial(self._jobs.end, job, document))
+
+    async def _insist(self, work: Callable[[], Any]) -> Any:
+        """Do disk work, waiting for a disk that is full or gone; a drop that is gone is let go."""
+        said = None
+        while True:
+            try:
+                return await anyio.to_thread.run_sync(work)
+            except FileNotFoundError as error:
+                self._emit(Warned(message=f"The drop is no longer there: {error.filename}"))
+                return None
+            except OSError as error:
+                if said != str(error):
+                    said = str(error)
+                    self._emit(Warned(message=f"Waiting for the disk: {error}"))
+                await anyio.sleep(TRY_AGAIN_S)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -1,0 +1,55 @@
+"""`serve`: the service with its doors, from start to an orderly end."""
+
+import os
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import anyio
+
+from seedream_daemon.daemon.control import serve_control, socket_path
+from seedream_daemon.daemon.pulse import Pulse
+from seedream_daemon.daemon.service import Service, open_service
+from seedream_daemon.errors import ExitCode
+from seedream_daemon.events import Emit
+from seedream_daemon.settings import Settings
+from seedream_daemon.systemd import Notifier
+
+Door = Callable[[Service], Coroutine[Any, Any, None]]
+Reread = Callable[[], Settings]
+
+
+async def serve(
+    settings: Settings, *, emit: Emit, once: bool, reread: Reread, doors: Sequence[Door] = ()
+) -> ExitCode:
+    """Serve the inbox until SIGTERM or SIGINT; with `once` only what lies in it now.
+
+    `reread` gives the settings anew at SIGHUP. `doors` run beside the service and are ended with
+    it. Raises ConfigError where nothing can be served.
+    """
+    async with open_service(settings, emit, once=once) as service:
+        pulse = Pulse(service, Notifier.from_environment(os.environ))
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(_listen, service, reread, beside.cancel_scope)
+            beside.start_soon(
+                serve_control, service, socket_path(settings.state_dir, "control.sock")
+            )
+            for door in doors:
+                beside.start_soon(door, service)
+            beside.start_soon(pulse.beat)
+            pulse.ready()
+            await (service.run_once() if once else service.run())
+            beside.cancel_scope.cancel()
+        return service.exit_code if once else ExitCode.OK
+
+
+async def _listen(service: Service, reread: Reread, everything: anyio.CancelScope) -> None:
+    """First signal: stop in order. SIGINT again: at once. SIGHUP: take the settings anew."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                service.take_settings(reread())
+            elif not service.engine.stopping:
+                service.stop()
+            elif number == signal.SIGINT:
+                everything.cancel()

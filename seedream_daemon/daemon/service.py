@@ -1,0 +1,252 @@
+"""The daemon: one task group with the watcher, the engine, the socket and the pulse."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from seedream_daemon import __version__
+from seedream_daemon.actions.wiring import caps_of, open_engine
+from seedream_daemon.daemon.drops import DropRunner
+from seedream_daemon.daemon.jobs import Jobs, LiveJob
+from seedream_daemon.daemon.probe import keep_probing
+from seedream_daemon.errors import PRECEDENCE, ConfigError, ExitCode
+from seedream_daemon.events import Emit, Event, QueuePaused
+from seedream_daemon.inbox.claim import move, read_result, running
+from seedream_daemon.inbox.place import NotThere, Place, lock_inbox, open_inbox
+from seedream_daemon.inbox.tend import Drop, new_job_id
+from seedream_daemon.inbox.watch import Watcher
+from seedream_daemon.inbox.whole import check_whole
+from seedream_daemon.photos.folder import look
+from seedream_daemon.run.engine import Engine
+from seedream_daemon.run.result import dollars
+from seedream_daemon.run.tally import Tally
+from seedream_daemon.settings import Settings
+
+INBOX_LOOK_S = 2.0
+
+
+class Service:
+    """The running daemon, as its doors see it: ask `status`, `jobs`; tell `cancel`, `stop`."""
+
+    def __init__(
+        self, settings: Settings, engine: Engine, place: Place, jobs: Jobs, emit: Emit
+    ) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.place = place
+        self.jobs = jobs
+        self.tally = Tally()
+        self.since = _now()
+        self._drops = DropRunner(settings, engine, place, jobs, emit)
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self.watcher = Watcher(
+            place,
+            settle_s=settings.settle_seconds,
+            rescan_s=settings.rescan_seconds,
+            check=partial(
+                check_whole,
+                look=lambda folder, also: look(folder, also=also),
+                default_model=settings.seedream_model_id,
+                default_family=settings.seedream_model_family,
+                allowed_roots=settings.allowed_roots,
+            ),
+            on_drop=self._take,
+            emit=emit,
+            mode=settings.watch,
+        )
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What `serve --once` answers: the gravest of what its drops came to."""
+        codes = self._drops.exit_codes | {ExitCode.OK}
+        return next(code for code in PRECEDENCE if code in codes)
+
+    async def run(self) -> None:
+        """Tend the inbox and run its jobs until `stop`; what is in flight is waited for."""
+        async with anyio.create_task_group() as self._tasks:
+            await self._take_up()
+            async with anyio.create_task_group() as watching:
+                watching.start_soon(self.watcher.run)
+                watching.start_soon(keep_probing, self.engine)
+                await self.engine.stopped()
+                watching.cancel_scope.cancel()
+
+    async def run_once(self) -> None:
+        """Run what lies in the inbox now, and return."""
+        async with anyio.create_task_group() as self._tasks:
+            await self._take_up()
+            await self.watcher.sweep()
+
+    def stop(self) -> None:
+        """Send nothing new; `run` returns when what is in flight has ended."""
+        self.engine.stop()
+
+    def take_settings(self, settings: Settings) -> None:
+        """Take what may change while jobs run: parallelism, pace, budgets."""
+        means = self.engine.means
+        means.throttle.resize(settings.max_parallel)
+        means.ledger.limit(images_per_minute=settings.images_per_minute, caps=caps_of(settings))
+        means.gate.deal()
+
+    async def status(self) -> dict[str, Any]:
+        """Give what `status --json` prints."""
+        today = await self.engine.means.ledger.today()
+        state, reason = self.state()
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "since": self.since,
+            "state": state,
+            "reason": reason,
+            "queue": self.queue(),
+            "in_flight": self.engine.in_flight,
+            "images_per_minute": round(self.tally.per_minute(anyio.current_time()), 1),
+            "spend": {
+                "today_usd": dollars(today.spent),
+                "in_doubt_usd": dollars(today.in_doubt),
+                "left_usd": dollars(today.left),
+            },
+            "loose_files": [loose.name for loose in self.watcher.loose],
+        }
+
+    def queue(self) -> list[dict[str, Any]]:
+        """Give the jobs that wait or run, oldest first: those at work, then drops that settle."""
+        pause = self.state()[1]
+        rows = []
+        for job in self.jobs.live.values():
+            row = job.row()
+            resting = job.run.resting if job.run else None
+            if row["state"] == "running" and (resting or pause):
+                row["state"], row["reason"] = "paused", resting or pause
+            rows.append(row)
+        for drop in self.watcher.waiting:
+            settling = LiveJob(
+                job_id=drop.job_id, name=drop.name, folder=None, origin="folder", created=""
+            )
+            rows.append({**settling.row(), "reason": drop.reason})
+        return rows
+
+    def page(self, limit: int, before: str | None) -> dict[str, Any]:
+        """Give what `jobs --json` prints: jobs newest first, and where the next page begins."""
+        rows = list(reversed(self.queue())) + self.jobs.ended_rows()
+        ids = [row["job_id"] for row in rows]
+        start = ids.index(before) + 1 if before in ids else 0
+        shown = rows[start : start + limit]
+        more = start + limit < len(rows)
+        return {"jobs": shown, "next": shown[-1]["job_id"] if shown and more else None}
+
+    async def cancel(self, job_id: str) -> dict[str, Any] | None:
+        """Cancel a job; None if nobody knows it. What is in flight is waited for and saved."""
+        job = self.jobs.live.get(job_id)
+        if job is not None:
+            job.cancelled = True
+            if job.run is not None:
+                job.run.cancel()
+            return job.row()
+        for drop in self.watcher.waiting:
+            if drop.job_id == job_id:
+                return await self._cancel_settling(drop.name, job_id)
+        return self.jobs.ended.get(job_id)
+
+    async def _cancel_settling(self, name: str, job_id: str) -> dict[str, Any]:
+        job = LiveJob(
+            job_id=job_id, name=name, folder=None, origin="folder", created=_now(), cancelled=True
+        )
+        source = self.place.root / name
+        folder = await anyio.to_thread.run_sync(move, source, self.place.running, name)
+        self._start(job, folder)
+        return job.row()
+
+    async def _take(self, drop: Drop) -> None:
+        """Run a drop that the watcher has claimed."""
+        job = LiveJob(
+            job_id=drop.job_id,
+            name=drop.name,
+            folder=drop.folder,
+            origin="folder",
+            created=_now(),
+        )
+        self._start(job, drop.folder)
+
+    async def _take_up(self) -> None:
+        """Go on with the drops that an earlier process left in _running."""
+        for folder in await anyio.to_thread.run_sync(running, self.place):
+            before = await anyio.to_thread.run_sync(read_result, folder) or {}
+            job = LiveJob(
+                job_id=str(before.get("job_id") or new_job_id()),
+                name=folder.name,
+                folder=folder,
+                origin="folder",
+                created=_now(),
+            )
+            self._start(job, folder)
+
+    def _start(self, job: LiveJob, folder: Path) -> None:
+        if self._tasks is None or self.engine.stopping:
+            return
+        self.jobs.live[job.job_id] = job
+        self._tasks.start_soon(self._drops.run, job, folder)
+
+    def state(self) -> tuple[str, str | None]:
+        """Say how the whole service stands: running, paused or stopping, and why."""
+        gate = self.engine.means.gate
+        if self.engine.stopping:
+            return "stopping", "nothing new is sent; answers in flight are waited for"
+        if gate.pause is not None:
+            return "paused", gate.pause.message
+        if self.engine.means.room.short:
+            return "paused", self.engine.means.room.short
+        if self.watcher.paused:
+            return "paused", self.watcher.paused
+        return "running", None
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, emit: Emit, *, once: bool) -> AsyncIterator[Service]:
+    """Open the inbox and all that serving it takes. Raises ConfigError."""
+    jobs = Jobs(settings.state_dir / "jobs.jsonl")
+    taps: list[Callable[[Event], None]] = []
+
+    def tell(event: Event) -> None:
+        for tap in taps:
+            tap(event)
+        emit(event)
+
+    async with open_engine(settings, tell) as engine:
+        engine.means.gate.waits_out_pauses = not once
+        place = await _open_place(settings, emit, once=once)
+        with await anyio.to_thread.run_sync(lock_inbox, place):
+            await anyio.to_thread.run_sync(jobs.load)
+            service = Service(settings, engine, place, jobs, tell)
+            taps.append(lambda event: service.tally.take(event, anyio.current_time()))
+            yield service
+
+
+async def _open_place(settings: Settings, emit: Emit, *, once: bool) -> Place:
+    """Open the inbox; where a known one is gone nothing is made in its place, and we wait."""
+    said = False
+    while True:
+        place = await anyio.to_thread.run_sync(
+            partial(open_inbox, settings.inbox_dir, state_dir=settings.state_dir)
+        )
+        if isinstance(place, Place):
+            return place
+        assert isinstance(place, NotThere)  # noqa: S101 - the only other answer
+        if once:
+            raise ConfigError(f"{place.reason}.")
+        if not said:
+            emit(QueuePaused(why="inbox", message=place.reason))
+            said = True
+        await anyio.sleep(INBOX_LOOK_S)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
