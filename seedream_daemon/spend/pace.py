@@ -38,6 +38,7 @@ class Window:
 
     def wait_s(self, now_s: float, images: int) -> float:
         """Say how many seconds from `now_s` a request of so many images has to wait."""
+        self._notice_restart(now_s)
         self._forget(now_s)
         if not self.per_minute or not self._total:
             return 0.0
@@ -53,6 +54,7 @@ class Window:
 
     def start(self, request_id: str, now_s: float, images: int) -> None:
         """Count a request from now on."""
+        self._notice_restart(now_s)
         self._forget(now_s)
         # Another process may have read its clock a moment earlier and taken the lock later; the
         # later of two times is the safe one, and keeps the queue in order.
@@ -72,6 +74,7 @@ class Window:
 
     def used(self, now_s: float) -> int:
         """Say how many images the last `window_s` seconds hold."""
+        self._notice_restart(now_s)
         self._forget(now_s)
         return self._total
 
@@ -87,6 +90,12 @@ class Window:
         """Give what is in the window, oldest first, to be written down."""
         pairs = zip(self._ids, self._starts, strict=True)
         return tuple(Started(request_id=i, at_s=s.at_s, images=s.images) for i, s in pairs)
+
+    def _notice_restart(self, now_s: float) -> None:
+        # A clock that never goes back has gone back: the machine was started anew, and nobody
+        # could tell. A second allows for times that were rounded when they were written down.
+        if self._starts and now_s < self._starts[-1].at_s - 1.0:
+            self.rebase()
 
     def _forget(self, now_s: float) -> None:
         while self._starts and now_s - self._starts[0].at_s >= self._window_s:

@@ -58,6 +58,13 @@ def test_a_restart_of_the_machine_counts_from_its_own_start():
     assert window.wait_s(60.0, 5) == 0.0
 
 
+def test_a_restart_that_nobody_tells_of_shows_by_the_clock():
+    window = Window(5)
+    window.start("before", 86_400.0, 5)
+    assert window.wait_s(12.0, 1) == 48.0
+    assert window.used(60.0) == 0
+
+
 def test_the_window_can_be_written_down_and_taken_up():
     window = Window(5)
     window.start("a", 1.0, 2)
