@@ -26,7 +26,7 @@ def gather_columns(
     if found and family.max_references and room < 1:
         findings.add(
             ("common",),
-            f"common leaves no room for the groups: {family.name} takes "
+            f"common leaves no room for the groups: {family.title} takes "
             f"{family.max_references} photos in a request",
             found=len(common),
         )

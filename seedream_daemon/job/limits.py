@@ -27,7 +27,7 @@ def ask(spec: JobSpec, family: Family, findings: Findings) -> Asked:
     if spec.count > 1 and not family.sets:
         findings.add(
             ("count",),
-            f"count must be 1: {family.name} makes one picture per request",
+            f"count must be 1: {family.title} makes one picture per request",
             found=spec.count,
             allowed="1",
         )
@@ -58,9 +58,9 @@ def sized(spec: JobSpec, family: Family, findings: Findings) -> Size | None:
 def check_kind(spec: JobSpec, family: Family, findings: Findings) -> None:
     """Note a model that does not do this kind of job at all."""
     if spec.kind == "t2i" and family.min_references > 0:
-        findings.add(("model",), f"{family.name} needs a photo; it cannot run a t2i job")
+        findings.add(("model",), f"{family.title} needs a photo; it cannot run a t2i job")
     if spec.kind != "t2i" and family.max_references == 0:
-        findings.add(("model",), f"{family.name} takes no photos; it cannot run a {spec.kind} job")
+        findings.add(("model",), f"{family.title} takes no photos; it cannot run a {spec.kind} job")
 
 
 def check_set(spec: JobSpec, references: int, findings: Findings) -> None:
@@ -89,7 +89,7 @@ def set_warning(spec: JobSpec) -> str | None:
 def _lacks(findings: Findings, family: Family, key: str, value: object) -> None:
     findings.add(
         (key,),
-        f"{family.name} ignores {key}; take it away",
+        f"{family.title} ignores {key}; take it away",
         found=value,
         allowed="nothing: take the entry away",
     )
@@ -105,7 +105,7 @@ def _choice(
         return
     findings.add(
         (key,),
-        f'{key} must be {" or ".join(choices)} for {family.name}, not "{value}"',
+        f'{key} must be {" or ".join(choices)} for {family.title}, not "{value}"',
         found=value,
         allowed=", ".join(choices),
     )

@@ -43,6 +43,12 @@ class Family:
     large_price_micro_usd: int = 0
     photo_price_micro_usd: int = 0
 
+    @property
+    def title(self) -> str:
+        """Give the name that people know: Seedream 4.0, SeedEdit 3.0."""
+        edits = self.name.removeprefix("seededit-")
+        return f"Seedream {self.name}" if edits == self.name else f"SeedEdit {edits}"
+
     def price_at(self, pixels: int | None) -> int:
         """Give the micro-dollars for one picture of so many pixels; None asks for the most."""
         if self.large_above_pixels is None:

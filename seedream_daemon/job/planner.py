@@ -145,7 +145,7 @@ def _check_references(photos: tuple[Photo, ...], family: Family, findings: Findi
     if 0 < most < len(photos):
         findings.add(
             ("photos",),
-            f"there are {len(photos)} photos, and {family.name} takes at most {most} in a "
+            f"there are {len(photos)} photos, and {family.title} takes at most {most} in a "
             "request; take some away, or name those you mean in photos",
             found=len(photos),
             allowed=f"1 to {most}",

@@ -167,7 +167,7 @@ def _adaptive(family: Family, **asked: str | None) -> Size:
     for key, value in asked.items():
         if value is not None:
             raise SizeError(
-                f"{key} cannot be chosen: {family.name} gives each picture its photo's shape",
+                f"{key} cannot be chosen: {family.title} gives each picture its photo's shape",
                 key=key,
                 allowed="nothing: take the entry away",
             )
@@ -187,7 +187,7 @@ def _preset(family: Family, text: str) -> str:
     if preset not in family.presets:
         choices = ", ".join(family.presets)
         raise SizeError(
-            f'preset "{text}" is not one of {family.name}: it takes {choices}',
+            f'preset "{text}" is not one of {family.title}: it takes {choices}',
             key="preset",
             allowed=choices,
         )
@@ -199,7 +199,7 @@ def _checked(family: Family, width: int, height: int) -> tuple[int, int]:
         trouble = f"is longer than {MAX_RATIO}:1"
     elif not family.min_pixels <= width * height <= family.max_pixels:
         trouble = (
-            f"has {width * height:,} pixels, and {family.name} takes "
+            f"has {width * height:,} pixels, and {family.title} takes "
             f"{family.min_pixels:,} to {family.max_pixels:,}"
         )
     else:
@@ -232,7 +232,7 @@ def _of_aspect(family: Family, aspect: tuple[int, int], preset: str) -> tuple[in
     near = next((other for other in by_nearness if _find(family, aspect, other)), None)
     hint = f'; preset = "{near}" works' if near else "; no other preset does either"
     raise SizeError(
-        f"aspect {ratio} at {preset} has no size that {family.name} takes{hint}",
+        f"aspect {ratio} at {preset} has no size that {family.title} takes{hint}",
         key="preset",
         allowed=near or "another aspect",
     )

@@ -183,7 +183,7 @@ def test_what_does_not_fit_into_a_request_is_left_out_and_told(plan):
         (I2I + 'photos = ["a\\u0000.jpg", "b.jpg"]', ["b.jpg"],
          ['job.toml:3: photos[1] names "a\0.jpg", which no file can be called']),
         (I2I, [f"{number}.jpg" for number in range(1, 12)],
-         [("job.toml: there are 11 photos, and 4.0 takes at most 10 in a request; take some away, "
+         [("job.toml: there are 11 photos, and Seedream 4.0 takes at most 10 in a request; take some away, "
           "or name those you mean in photos")]),
         (BULK + "expect = 3", ["a.jpg", "b.jpg"],
          ["job.toml:3: expect says 3 photos, and 2 are there"]),
@@ -255,17 +255,17 @@ def test_a_folder_that_cannot_be_read_is_named(mistakes):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("seed = 3", "4.0 ignores seed; take it away"),
-        ("guidance_scale = 3", "4.0 ignores guidance_scale; take it away"),
-        ('output_format = "png"', 'output_format must be jpeg for 4.0, not "png"'),
-        (PRO + "count = 3", "count must be 1: 5.0-pro makes one picture per request"),
+        ("seed = 3", "Seedream 4.0 ignores seed; take it away"),
+        ("guidance_scale = 3", "Seedream 4.0 ignores guidance_scale; take it away"),
+        ('output_format = "png"', 'output_format must be jpeg for Seedream 4.0, not "png"'),
+        (PRO + "count = 3", "count must be 1: Seedream 5.0-pro makes one picture per request"),
         ('optimize_prompt = "fast"\nmodel = "seedream-4-5-251128"',
-         'optimize_prompt must be standard for 4.5, not "fast"'),
+         'optimize_prompt must be standard for Seedream 4.5, not "fast"'),
         ('optimize_prompt = "fast"\nmodel = "seedream-3-0-t2i-250415"',
-         "3.0-t2i ignores optimize_prompt; take it away"),
+         "Seedream 3.0-t2i ignores optimize_prompt; take it away"),
         ('model = "seededit-3-0-i2i-250628"',
-         "seededit-3.0 needs a photo; it cannot run a t2i job"),
-        ('preset = "3K"', 'preset "3K" is not one of 4.0: it takes 1K, 2K, 4K'),
+         "SeedEdit 3.0 needs a photo; it cannot run a t2i job"),
+        ('preset = "3K"', 'preset "3K" is not one of Seedream 4.0: it takes 1K, 2K, 4K'),
         ('size = "2048"', 'size must be width x height in pixels, such as "1296x1728", not "2048"'),
     ],
 )  # fmt: skip
@@ -277,7 +277,7 @@ def test_what_the_model_lacks_is_said_before_sending(mistakes, line, expected):
 
 def test_a_model_without_photos_cannot_edit(mistakes):
     assert mistakes('model = "seedream-3-0-t2i-250415"\n' + BULK, "a.jpg") == [
-        "job.toml:1: 3.0-t2i takes no photos; it cannot run a bulk job"
+        "job.toml:1: Seedream 3.0-t2i takes no photos; it cannot run a bulk job"
     ]
 
 
@@ -286,7 +286,7 @@ def test_a_model_of_one_photo_takes_one(mistakes):
 
     assert mistakes(toml, "a.jpg", "b.jpg") == [
         (
-            "job.toml: there are 2 photos, and seededit-3.0 takes at most 1 in a request; take some "
+            "job.toml: there are 2 photos, and SeedEdit 3.0 takes at most 1 in a request; take some "
             "away, or name those you mean in photos"
         )
     ]

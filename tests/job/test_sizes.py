@@ -56,7 +56,7 @@ def test_a_job_gets_the_size_that_it_asks_for(family, kind, asked, sent):
             "4.0",
             {"size": "800x800"},
             (
-                "size 800x800 has 640,000 pixels, and 4.0 takes 921,600 to 16,777,216; the nearest "
+                "size 800x800 has 640,000 pixels, and Seedream 4.0 takes 921,600 to 16,777,216; the nearest "
                 'that works is aspect = "1:1" with preset = "1K" (1024x1024)'
             ),
         ),
@@ -64,7 +64,7 @@ def test_a_job_gets_the_size_that_it_asks_for(family, kind, asked, sent):
             "4.5",
             {"size": "1024x1024"},
             (
-                "size 1024x1024 has 1,048,576 pixels, and 4.5 takes 3,686,400 to 16,777,216; the "
+                "size 1024x1024 has 1,048,576 pixels, and Seedream 4.5 takes 3,686,400 to 16,777,216; the "
                 'nearest that works is aspect = "1:1" with preset = "2K" (2048x2048)'
             ),
         ),
@@ -94,8 +94,8 @@ def test_a_job_gets_the_size_that_it_asks_for(family, kind, asked, sent):
             {"size": "1296x1728", "aspect": "3:4"},
             "size stands alone: take away aspect and preset, or size",
         ),
-        ("4.0", {"preset": "3K"}, 'preset "3K" is not one of 4.0: it takes 1K, 2K, 4K'),
-        ("4.0", {"preset": "8K"}, 'preset "8K" is not one of 4.0: it takes 1K, 2K, 4K'),
+        ("4.0", {"preset": "3K"}, 'preset "3K" is not one of Seedream 4.0: it takes 1K, 2K, 4K'),
+        ("4.0", {"preset": "8K"}, 'preset "8K" is not one of Seedream 4.0: it takes 1K, 2K, 4K'),
         (
             "4.0",
             {"aspect": "A4", "preset": "1K"},
@@ -108,11 +108,11 @@ def test_a_job_gets_the_size_that_it_asks_for(family, kind, asked, sent):
             'aspect takes integers from 1 to 10000, not "10001:10001"',
         ),
         ("4.0", {"aspect": "17:1"}, 'aspect must lie between 1:16 and 16:1, not "17:1"'),
-        ("4.5", {"preset": "1K"}, 'preset "1K" is not one of 4.5: it takes 2K, 4K'),
+        ("4.5", {"preset": "1K"}, 'preset "1K" is not one of Seedream 4.5: it takes 2K, 4K'),
         (
             "seededit-3.0",
             {"preset": "2K"},
-            "preset cannot be chosen: seededit-3.0 gives each picture its photo's shape",
+            "preset cannot be chosen: SeedEdit 3.0 gives each picture its photo's shape",
         ),
     ],
 )
