@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from PIL import Image
@@ -107,6 +109,48 @@ def program(tmp_path: Path) -> Iterator[Callable[[str], Program]]:
     yield make
     for one in made:
         one.end()
+
+
+class CountingService(ThreadingHTTPServer):
+    """Refuses the key of every request, and counts them: a refused request is on no bill."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        super().__init__(("127.0.0.1", 0), _Refusing)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/api/v3"
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.server.requests.append(self.path)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = b'{"error": {"code": "AuthenticationError", "message": "The API key is wrong."}}'
+        self.send_response(401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def counting_service() -> Iterator[CountingService]:
+    with CountingService() as service:
+        thread = Thread(target=service.serve_forever, args=(0.02,))
+        thread.start()
+        yield service
+        service.shutdown()
+        thread.join()
 
 
 @pytest.fixture
