@@ -6,6 +6,7 @@ first line in says how to crop, the first line out that the worker is ready; the
 for one thing and gets one line. The end of the input is the end of the worker.
 """
 
+import errno
 import functools
 import json
 import os
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from seedream_daemon.photos.croppers import Cropper
 
 Answer = dict[str, Any]
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
@@ -69,6 +72,8 @@ def _answer(request: dict[str, Any], get_cropper: Callable[[], "Cropper"]) -> An
     except MemoryError:
         return {"problem": "needs more memory than a photo is given; save it smaller"}
     except OSError as error:
+        if error.errno in _NO_ROOM:
+            return {"no_room": error.errno}
         return {"problem": f"cannot be read or its copy written: {error.strerror or error}"}
     except Exception as error:  # noqa: BLE001 - one photo must not end the others
         return {"problem": f"cannot be prepared ({type(error).__name__}: {error})"}

@@ -163,7 +163,8 @@ class PhotoWorkers:
         """Prepare one photo; waits while all workers are busy.
 
         Raises PhotoUnusableError if the photo cannot be used, crashes its worker or takes too
-        long; ConfigError if no worker can start. If cancelled, the worker is ended at once.
+        long; OSError if there is no room for the result, which is not the photo's fault;
+        ConfigError if no worker can start. If cancelled, the worker is ended at once.
         """
         answer = await self._ask("prepare", request.to_json(), request.called)
         return Prepared.from_json(answer)
@@ -196,6 +197,8 @@ class PhotoWorkers:
                 await self._end(worker)  # it is in the middle of something
                 raise
             self._rest(worker)
+        if "no_room" in answer:
+            raise OSError(answer["no_room"], os.strerror(answer["no_room"]))
         if "problem" in answer:
             raise PhotoUnusableError(name, answer["problem"])
         return answer["done"]

@@ -293,3 +293,37 @@ def test_the_daemon_itself_loads_no_picture_library():
         "assert not {'PIL', 'cv2', 'numpy', 'pillow_heif'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+FULL_DISK = """
+import anyio, errno, sys
+from pathlib import Path
+from seedream_daemon.photos.steps import PrepareRequest
+from seedream_daemon.photos.workers import PhotoWorkers
+
+async def main():
+    async with PhotoWorkers(1) as workers:
+        request = PrepareRequest(photo=Path(sys.argv[1]), to=Path(sys.argv[2]), step="convert")
+        try:
+            await workers.prepare(request)
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+            print("no room")
+
+anyio.run(main)
+"""
+
+
+def test_a_full_disk_is_not_the_fault_of_the_photo(save, tmp_path: Path):
+    path = save(Image.effect_noise((1000, 1000), 90).convert("RGB"), "a.jpg", quality=95)
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = f"mount -t tmpfs -o size=64k tmpfs {small}"
+    if subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("unshare -rm may not mount here")
+    run = [sys.executable, "-c", FULL_DISK, str(path), str(small / "p.jpg")]
+    command = ["unshare", "-rm", "sh", "-c", mount + ' && exec "$@"', "sh", *run]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, encoding="utf-8")
+    assert ended.stdout == "no room\n"
