@@ -150,7 +150,8 @@ def _tiff_orientation(tiff: bytes) -> int | None:
         if entry + 12 > len(tiff):
             break
         if number(entry, 2) == 0x0112:
-            turn = number(entry + 8, 2)
+            # A SHORT by the standard; some programs write a LONG (type 4).
+            turn = number(entry + 8, 4 if number(entry + 2, 2) == 4 else 2)
             return turn if 1 <= turn <= 8 else None
     return None
 

@@ -128,6 +128,16 @@ def test_the_first_picture_of_a_burst_is_taken(tmp_path: Path):
     assert (red > 230, blue < 25) == (True, True)
 
 
+def test_the_first_picture_of_a_phone_jpeg_of_several_is_taken(save):
+    first = Image.new("RGB", (1600, 1200), "red")
+    second = Image.new("RGB", (1600, 1200), "blue")
+    path = save(first, "a.jpg", format="MPO", save_all=True, append_images=[second])
+    photo = decode(path, enough=lambda _w, _h: 0.25)
+    assert photo.image.size == (400, 300)
+    red, _, blue = to_srgb(photo.image).getpixel((5, 5))
+    assert (red > 230, blue < 25) == (True, True)
+
+
 def profile_of(name: str) -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
 

@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_heic_in_tiles_has_the_size_of_the_whole(save):
 def test_a_broken_orientation_is_none(turned: int, save):
     path = save(Image.new("RGB", (50, 40)), "a.jpg", turned=turned)
     assert read_header(path, "jpeg") == Header(50, 40, 1)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["H", "L"])
+def test_an_orientation_may_be_short_or_long(order: str, kind: str, save):
+    mark = b"II*\0\x08\0\0\0" if order == "<" else b"MM\0*\0\0\0\x08"
+    value = struct.pack(order + kind, 8).ljust(4, b"\0")
+    entry = struct.pack(order + "HHHL", 1, 0x0112, 3 if kind == "H" else 4, 1) + value
+    exif = b"Exif\0\0" + mark + entry + b"\0\0\0\0"
+    path = save(Image.new("RGB", (50, 40)), "a.jpg", exif=exif)
+    assert read_header(path, "jpeg") == Header(50, 40, 8)
 
 
 def test_broken_exif_is_no_exif(save):
