@@ -70,6 +70,7 @@ class JobRun:
     async def run(self) -> JobOutcome:
         """Bring every shot to an end, or stop where nothing more may be sent."""
         context = self.context
+        await self._settle_old()
         shots = {shot.id: shot for shot in context.plan.shots}
         history = context.session.history
         waiting = dict.fromkeys(picture.shot for picture in history.to_fetch())
@@ -101,6 +102,24 @@ class JobRun:
             await self._desk.clear()
         await self._close(outcome)
         return outcome
+
+    async def _settle_old(self) -> None:
+        """Tell the ledger what came of requests whose process died before it could."""
+        ledger, shots = self.context.means.ledger, self.context.session.history.shots
+        open_requests = await ledger.open_requests(self.context.job_id)
+        if not open_requests:
+            return
+        last = {shot.sending.request_id: shot for shot in shots.values() if shot.sending}
+        for request_id in open_requests:
+            shot = last.get(request_id)
+            if shot is None:
+                # Reserved, and never said to be sent: the request did not leave.
+                await ledger.release(request_id)
+            elif shot.state is ShotState.IN_DOUBT or shot.last_bill is None:
+                await ledger.doubt(request_id)
+            else:
+                images, micro_usd = shot.last_bill
+                await ledger.settle(request_id, images=images, micro_usd=micro_usd)
 
     def _wants(self, shot: ShotHistory) -> bool:
         if self._only_fetch:

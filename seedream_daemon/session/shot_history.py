@@ -138,6 +138,13 @@ class ShotHistory:
         """Whether its latest request has no end yet."""
         return self.sending is not None and not self._done and self.state is not ShotState.SAVED
 
+    @property
+    def last_bill(self) -> tuple[int, int] | None:
+        """Images and micro-dollars of its latest request; None while its answer is not whole."""
+        if not self._done:
+            return None
+        return self.images_billed - self._billed_before, self.cost_micro_usd - self._cost_before
+
     def settled(self) -> tuple[int, ...]:
         """Give the numbers of the pictures that need no fetching: kept or lost."""
         return (*(picture.number for picture in self.kept), *self.lost)

@@ -121,6 +121,11 @@ class Book:
         """Say whether a request still waits to be settled."""
         return request_id in self._open
 
+    def open_of(self, job_id: str) -> tuple[str, ...]:
+        """Give the requests of a job that nobody has settled, nor called in doubt."""
+        entries = self._open.values()
+        return tuple(e.request_id for e in entries if e.job_id == job_id and not e.doubtful)
+
     def may_reserve(self, wish: Reservation, *, day: str, caps: Caps) -> CapReached | None:
         """Say which cap the request could pass, None if it may start.
 

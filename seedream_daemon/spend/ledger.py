@@ -119,6 +119,10 @@ class Ledger:
         """Record that a request may have been billed and no answer will come; it keeps counting."""
         await self._in_thread(partial(self._close_request, request_id, {"event": "doubt"}))
 
+    async def open_requests(self, job_id: str) -> tuple[str, ...]:
+        """Give the requests of a job that nobody has settled, released or called in doubt."""
+        return await self._in_thread(lambda: self._read().open_of(job_id))
+
     async def today(self) -> Today:
         """Give the money of the running day."""
         return await self._in_thread(self._today)
