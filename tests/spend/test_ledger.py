@@ -284,8 +284,9 @@ from pathlib import Path
 from seedream_daemon.spend.book import Reservation
 from seedream_daemon.spend.ledger import Ledger, Reserved
 
-async def main(state, name, rate, cap, settle):
-    ledger = Ledger(Path(state), images_per_minute=int(rate), daily_budget_micro_usd=int(cap))
+async def main(state, name, rate, cap, settle, segment):
+    ledger = Ledger(Path(state), images_per_minute=int(rate), daily_budget_micro_usd=int(cap),
+        segment_bytes=int(segment))
     number = 0
     while True:
         number += 1
@@ -302,8 +303,9 @@ anyio.run(main, *sys.argv[1:])
 """
 
 
-def spender(state, name, *, rate=0, cap=10**9, settle="settle"):
-    words = [sys.executable, "-c", SPENDER, str(state), name, str(rate), str(cap), settle]
+def spender(state, name, *, rate=0, cap=10**9, settle="settle", segment=10**6):
+    settings = [str(word) for word in (state, name, rate, cap, settle, segment)]
+    words = [sys.executable, "-c", SPENDER, *settings]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
@@ -346,3 +348,27 @@ def test_a_kill_loses_no_reservation_that_was_told(tmp_path, round_):
     # Nobody lives to settle them: they count as spent, and are named as in doubt.
     assert today.spent == today.in_doubt == len(lines)
     assert len(told) <= today.spent <= len(told) + len(children)
+
+
+def test_kills_between_full_files_lose_nothing_and_count_nothing_twice(tmp_path):
+    told = []
+    for number in range(8):
+        with spender(tmp_path, f"s{number}", settle="keep", segment=900) as child:
+            told += [child.stdout.readline().strip() for _ in range(3 + number)]
+            child.kill()
+            told += child.stdout.read().split("\n")[:-1]
+    folder = tmp_path / "ledger"
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.jsonl"))
+    written = [json.loads(line)["request_id"] for line in text.splitlines() if line.endswith('"}')]
+    assert len(written) == len(set(written))
+    assert set(told) <= set(written)
+
+    async def spent():
+        ledger = Ledger(tmp_path, images_per_minute=0)
+        today = await ledger.today()
+        ledger.close()
+        return today.spent
+
+    assert anyio.run(spent) == len(written)
+    (folder / "checkpoint.json").unlink()
+    assert anyio.run(spent) == len(written)
