@@ -21,7 +21,17 @@ _AT_LINE = re.compile(r"\(at line (\d+), column (\d+)\)")
 _SAVE_AS = "Save it as UTF-8 (Notepad: Save as, Encoding: UTF-8)."
 _HINTS = (
     ("Cannot overwrite", "; a key stands twice"),
-    ("Invalid value", "; texts stand in quotes"),
+    ("Invalid value", "; texts stand in straight quotes"),
+    ("Invalid statement", "; names in other letters than a-z stand in quotes"),
+    ("Invalid initial character", "; names in other letters than a-z stand in quotes"),
+    (
+        "Expected '=' after a key",
+        "; an entry is name = value, and names with spaces stand in quotes",
+    ),
+    ("Expected ']' at the end of a table", "; names with spaces stand in quotes"),
+    ("Expected newline or end", '; a quote within a text is written \\"'),
+    ("Unterminated string", "; a text that begins with three quotes ends with three"),
+    ("Unclosed array", "; items of a list stand apart by commas, and ] ends it"),
     ("Illegal character '\\n'", "; a text on this line lacks its closing quote"),
     ("Unescaped '\\'", "; write folders with / instead"),
 )

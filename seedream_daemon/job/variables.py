@@ -111,7 +111,9 @@ def _check_missing(
         for name in template.variables:
             if name not in values:
                 near = nearest(name, values)
-                hint = f'did you mean "{near}"?' if near else f'put {name} = "..." under {table}'
+                hint = (
+                    f'did you mean "{near}"?' if near else f'put {_key(name)} = "..." under {table}'
+                )
                 findings.add(
                     place,
                     f"{owner} has no value for {{{name}}}, which {path_text(place)} needs; {hint}",

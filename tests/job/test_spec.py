@@ -62,7 +62,10 @@ def test_variables_hold_values_for_all_and_tables_for_groups():
         ),
         (
             b'kind = "t2i"\nprompt = fox',
-            "job.toml:2: the file is not TOML: Invalid value at column 10; texts stand in quotes",
+            (
+                "job.toml:2: the file is not TOML: Invalid value at column 10; texts stand in "
+                "straight quotes"
+            ),
         ),
         (
             b'kind = "t2i\n',
@@ -253,3 +256,25 @@ def test_any_object_is_a_job_or_mistakes(obj):
         return
 
     assert refusal.problems
+
+
+@pytest.mark.parametrize(
+    ("toml", "hint"),
+    [
+        ('성별 = "x"', "names in other letters than a-z stand in quotes"),
+        ("[variables.강아지]", "names in other letters than a-z stand in quotes"),
+        ("[variables.man chubby]", "names with spaces stand in quotes"),
+        ('kind: "t2i"', "an entry is name = value, and names with spaces stand in quotes"),
+        ("kind = \u201ct2i\u201d", "texts stand in straight quotes"),
+        ('prompt = "a "red" fox"', 'a quote within a text is written \\"'),
+        ('prompt = """a fox', "a text that begins with three quotes ends with three"),
+        ('prompts = ["a" "b"]', "items of a list stand apart by commas, and ] ends it"),
+        ('photos = "a\\photos"', "write folders with / instead"),
+    ],
+)
+def test_common_slips_of_toml_come_with_their_cure(toml, hint):
+    with pytest.raises(JobInvalidError) as refused:
+        read_job(toml.encode())
+
+    (problem,) = refused.value.problems
+    assert problem.message.endswith(f"; {hint}")

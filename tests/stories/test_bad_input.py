@@ -97,6 +97,16 @@ CASES = {
             )
         ],
     ),
+    "a name in Korean without quotes": (
+        T2I + '[variables]\n성별 = "여자"\n',
+        {},
+        [
+            (
+                "job.toml:4: the file is not TOML: Invalid statement at column 1; names in other "
+                "letters than a-z stand in quotes"
+            )
+        ],
+    ),
     "UTF-16": (
         T2I.encode("utf-16"),
         {},
