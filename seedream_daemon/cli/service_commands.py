@@ -1,10 +1,15 @@
 """Commands that run something for others: emulator, demo."""
 
 from pathlib import Path
+from textwrap import indent
+from typing import TYPE_CHECKING
 
 import click
 
-from seedream_daemon.cli.settled import in_loop, json_option, put, put_line
+from seedream_daemon.cli.settled import counted, in_loop, json_option, put, put_line
+
+if TYPE_CHECKING:
+    from seedream_daemon.daemon.demo import Shown
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -46,17 +51,28 @@ def emulator(
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"), metavar="[DIR]")
 @json_option
 def demo(*, folder: Path, as_json: bool) -> int:
-    """Run the examples against the emulator, without key or settings, into DIR."""
-    from seedream_daemon.actions.demo import run_demo
+    """Drop the examples into an inbox in DIR and serve it, without key, settings or cost."""
     from seedream_daemon.cli.progress import progress_of
+    from seedream_daemon.daemon.demo import run_demo
 
     with progress_of(quiet=as_json) as emit:
-        documents, exit_code = in_loop(lambda: run_demo(folder.absolute(), emit=emit))
+        drops, exit_code = in_loop(lambda: run_demo(folder.absolute(), emit=emit))
     if as_json:
-        put(documents)
+        put([drop.document for drop in drops])
     else:
-        for document in documents:
-            put_line(
-                f"{document['name']}: {document['state']}, pictures in {document['session_path']}"
-            )
+        for drop in drops:
+            _show(drop)
     return int(exit_code)
+
+
+def _show(drop: "Shown") -> None:
+    document = drop.document
+    if not drop.is_broken and document["session"] is not None:
+        pictures = counted(document["pictures"], "picture")
+        put_line(
+            f"{document['name']}: {document['state']}, {pictures} in {document['session_path']}"
+        )
+        return
+    meant = ", as it was meant to be" if drop.went_as_meant else ""
+    put_line(f"{document['name']}: refused{meant}. {drop.folder / 'error.txt'} says:")
+    put_line(indent(drop.error_text().rstrip(), "    "))
