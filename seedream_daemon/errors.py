@@ -33,6 +33,7 @@ class ExitCode(IntEnum):
 
 # Which code a command answers when several would fit: the one that the operator must mend first.
 PRECEDENCE = (
+    ExitCode.UNEXPECTED,
     ExitCode.CONFIG,
     ExitCode.ACCOUNT_REFUSED,
     ExitCode.OVER_BUDGET,

@@ -69,8 +69,8 @@ def believed_session(base: Path, result: Mapping[str, Any] | None) -> Path | Non
 
 
 def _is_same(old: Plan, new: Plan) -> bool:
-    """Whether two plans ask for the same; where the drop lies does not matter, nor do warnings."""
-    aside = {"root", "warnings", "price_micro_usd", "max_cost_micro_usd"}
+    """Whether two plans ask for the same; names, prices and places do not matter."""
+    aside = {"root", "name", "warnings", "price_micro_usd", "max_cost_micro_usd"}
     one, other = plan_to_json(old), plan_to_json(new)
     return all(one[key] == other[key] for key in one.keys() - aside)
 

@@ -1,5 +1,8 @@
 """A folder -> its plan, with every mistake that would keep it from running."""
 
+import errno
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from seedream_daemon.job.models import family_of
 from seedream_daemon.job.plan import Photo, Plan, Shot
 from seedream_daemon.job.planner import plan_job
 from seedream_daemon.job.problems import problem_document
-from seedream_daemon.job.spec import read_job
+from seedream_daemon.job.spec import MAX_BYTES, read_job
 from seedream_daemon.photos.folder import look
 from seedream_daemon.photos.inspect import inspect
 from seedream_daemon.photos.treatment import photo_problem, turn_warning
@@ -62,20 +65,42 @@ async def refuse_bad_photos(settings: Settings, plan: Plan) -> None:
 def _plan_folder(settings: Settings, folder: Path) -> Plan:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Name the folder that holds job.toml.")
-    job_file = folder / JOB_FILE
     try:
-        data = job_file.read_bytes()
+        spec = read_job(_job_bytes(folder))
+        listing = look(folder, also=named_paths(spec))
     except OSError as error:
-        raise JobInvalidError((_no_job_file(folder, error),)) from error
-    spec = read_job(data)
+        raise UsageError(f"{folder} cannot be read: {error.strerror}. Look at its mode.") from error
     return plan_job(
         spec,
-        look(folder, also=named_paths(spec)),
+        listing,
         default_model=settings.seedream_model_id,
         default_family=settings.seedream_model_family,
         price_per_image_micro_usd=settings.price_per_image_usd,
         allowed_roots=tuple(root.resolve() for root in settings.allowed_roots),
     )
+
+
+def _job_bytes(folder: Path) -> bytes:
+    """Read job.toml if it is an ordinary file: a link may lead anywhere, a pipe never ends."""
+    try:
+        with open(folder / JOB_FILE, "rb", opener=_no_link_no_wait) as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise JobInvalidError((_unread("this is no file; put a text file there"),))
+            if facts.st_size > MAX_BYTES:
+                what = f"the file is {facts.st_size:,} bytes long; at most {MAX_BYTES:,} are read"
+                raise JobInvalidError((_unread(what),))
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise JobInvalidError((_no_job_file(folder, error),)) from error
+
+
+def _no_link_no_wait(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _unread(what: str) -> Problem:
+    return Problem(file=JOB_FILE, message=what)
 
 
 def _no_job_file(folder: Path, error: OSError) -> Problem:
@@ -91,9 +116,11 @@ def _no_job_file(folder: Path, error: OSError) -> Problem:
             if empty
             else f"there is none in {folder}; put one beside the photos"
         )
+    elif error.errno == errno.ELOOP:
+        message = "this is a symbolic link; put the file itself there"
     else:
         message = f"the file cannot be read: {error.strerror}"
-    return Problem(file=JOB_FILE, message=message)
+    return _unread(message)
 
 
 def _all_photos(plan: Plan) -> tuple[Photo, ...]:

@@ -78,6 +78,33 @@ def retry(
     return _resume(context, session, photos, frozenset(shots) or None, as_json=as_json)
 
 
+@click.command()
+@_folder
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the crops go; FOLDER's name and -crops beside you otherwise.",
+)
+@json_option
+@click.pass_context
+def crops(context: click.Context, folder: Path, to: Path | None, *, as_json: bool) -> int:
+    """Write the face crops of the grid in FOLDER and one sheet that shows them; send nothing."""
+    from dataclasses import asdict
+
+    from seedream_daemon.actions.crops import SHEET, write_crops
+
+    settings, folder = settings_for(context), folder.absolute()
+    place = (to or Path(f"{folder.name}-crops")).absolute()
+    made = in_loop(lambda: write_crops(settings, folder, place))
+    if as_json:
+        put({"sheet": str(place / SHEET), "crops": [asdict(crop) for crop in made]})
+    else:
+        for crop in made:
+            say(f"{crop.photo}: {crop.warning or crop.how}")
+        put_line(str(place / SHEET))
+    return int(any(crop.file is None for crop in made))
+
+
 def _resume(
     context: click.Context,
     session: str,

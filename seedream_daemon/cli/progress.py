@@ -96,7 +96,7 @@ def figures(tally: Tally, now: float) -> str:
     )
 
 
-def sentence(event: Event) -> str | None:
+def sentence(event: Event) -> str | None:  # noqa: C901 - one case each
     """Say what an event means to a person; None for those that only move the bar."""
     match event:
         case JobStarted(name=name, shots=shots, todo=todo, session=session):

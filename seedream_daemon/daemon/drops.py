@@ -1,5 +1,6 @@
 """The life of one drop: planned, run, and put away with its result."""
 
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -27,6 +28,7 @@ from seedream_daemon.settings import Settings
 # So many sessions are open at once; each holds two files. Further drops wait their turn.
 MOST_AT_ONCE = 64
 TRY_AGAIN_S = 5.0
+NEVER_BEGUN = "The job was cancelled before it began."
 
 OnEnd = Callable[[ExitCode], None]
 
@@ -75,6 +77,8 @@ class DropRunner:
                 state="cancelled" if isinstance(error, CancelledDropError) else "failed",
             )
             result = RunResult(document=document, exit_code=ExitCode.SOME_FAILED)
+        except Exception as error:  # noqa: BLE001 - a bug met by one job must not end the others
+            result = self._unexpected(job, error, started)
         self.exit_codes.add(result.exit_code)
         if result.document["state"] == "paused":
             job.run, job.state = None, "paused"
@@ -82,15 +86,36 @@ class DropRunner:
             return
         await self._put_away(job, folder, result.document)
 
+    def _unexpected(self, job: LiveJob, error: Exception, started: str) -> RunResult:
+        """Give the result of a job that met a bug; its session can be resumed."""
+        told = "".join(traceback.format_exception(error))
+        self._emit(Warned(message=f"unexpected: {told}", job_id=job.job_id))
+        mishap = SeedreamError(
+            f"Something unexpected happened ({type(error).__name__}); the daemon's log has the "
+            "details. What is paid for is saved. Move the folder back to go on."
+        )
+        document = refused_result(
+            mishap,
+            job_id=job.job_id,
+            name=job.name,
+            started=started,
+            finished=_now(),
+            state="failed",
+        )
+        if job.run is not None:
+            session = job.run.context.session.path
+            document |= {"session": session.name, "session_path": str(session)}
+        return RunResult(document=document, exit_code=ExitCode.UNEXPECTED)
+
     async def _run(self, job: LiveJob, folder: Path) -> RunResult:
         settings = self.settings
+        if job.cancelled:
+            raise CancelledDropError(NEVER_BEGUN)
         before = await anyio.to_thread.run_sync(read_result, folder)
         plan = await plan_folder(settings, folder)
         job.name, job.kind = plan.name, plan.kind
         await refuse_bad_photos(settings, plan)
         refuse_unpriced(settings, plan)
-        if job.cancelled:
-            raise CancelledDropError("The job was cancelled before it began.")
         for warning in plan.warnings:
             self._emit(Warned(message=warning, job_id=job.job_id))
         facts = {"job_id": job.job_id, "folder": str(folder), "origin": job.origin}
@@ -122,7 +147,7 @@ class DropRunner:
                     self._emit(Warned(message=error.message, job_id=job.job_id))
                 await self._engine.means.gate.rest(TRY_AGAIN_S)
                 if job.cancelled:
-                    raise CancelledDropError("The job was cancelled before it began.") from None
+                    raise CancelledDropError(NEVER_BEGUN) from None
 
     def _adopt_id(self, job: LiveJob, job_id: str) -> None:
         """A drop that goes on in its session is the job that it was."""

@@ -14,7 +14,7 @@ from seedream_daemon.run.room import LOOK_AGAIN_S
 from seedream_daemon.session.shot_history import ShotHistory
 from seedream_daemon.session.store import SessionWriter
 
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class JobContext:
             try:
                 await self.session.append(event, **fields)
             except OSError as error:
-                if error.errno not in _DISK_FULL:
+                if error.errno not in DISK_FULL:
                     raise
                 self.means.room.tell_full(self.session.path)
                 await anyio.sleep(LOOK_AGAIN_S)

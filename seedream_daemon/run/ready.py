@@ -16,7 +16,8 @@ from seedream_daemon.job.plan import Photo, Shot
 from seedream_daemon.photos.inspect import MB, PhotoFacts, digest, inspect, limits_problem
 from seedream_daemon.photos.steps import PhotoUnusableError, Prepared, PrepareRequest, Step
 from seedream_daemon.photos.treatment import Treatment, photo_problem, treatment_of
-from seedream_daemon.run.context import JobContext
+from seedream_daemon.run.context import DISK_FULL, JobContext
+from seedream_daemon.run.room import LOOK_AGAIN_S
 from seedream_daemon.session.layout import reference_file, thumbnail_file
 
 PREPARED = "prepared"
@@ -86,7 +87,7 @@ class PhotoDesk:
                 if to.exists():
                     continue
                 to.parent.mkdir(parents=True, exist_ok=True)
-                request = PrepareRequest(photo=photo.path, to=to, step="thumbnail")
+                request = PrepareRequest(photo=photo.path, to=to, step="thumbnail", name=photo.name)
                 try:
                     await context.means.workers.prepare(request)
                 except (PhotoUnusableError, OSError) as error:
@@ -134,15 +135,28 @@ class PhotoDesk:
         request = self._request(photo, facts, sha256, treatment)
         await context.journal("prepare_begin", durable=False, shot=shot.id, photo=photo.name)
         try:
-            prepared = await context.means.workers.prepare(request)
+            prepared = await self._in_worker(request)
         except PhotoUnusableError as error:
             await self._journal_prepared(shot, photo, None, sha256)
-            raise BadPhotoError(_in_full(photo, str(error))) from error
+            raise BadPhotoError(error.message) from error
         await self._journal_prepared(shot, photo, prepared, sha256)
         if prepared.warning:
-            self._warn(_in_full(photo, prepared.warning))
+            self._warn(prepared.warning)
         sent = SentPhoto(path=prepared.file, mime=prepared.mime, size_bytes=prepared.bytes)
         return ReadyPhoto(sent=sent, digest=sha256)
+
+    async def _in_worker(self, request: PrepareRequest) -> Prepared:
+        """Prepare a photo; a full disk is waited for, as it is not the photo's fault."""
+        means = self._context.means
+        while True:
+            try:
+                return await means.workers.prepare(request)
+            except OSError as error:
+                if error.errno not in DISK_FULL:
+                    why = error.strerror or str(error)
+                    raise BadPhotoError(f"{request.name} cannot be prepared: {why}.") from error
+                means.room.tell_full(self._context.session.path)
+                await means.gate.rest(LOOK_AGAIN_S)
 
     def _request(
         self, photo: Photo, facts: PhotoFacts, sha256: str, treatment: Treatment
@@ -159,6 +173,7 @@ class PhotoDesk:
             photo=photo.path,
             to=folder / f"{name}.jpg",
             step=step,
+            name=photo.name,
             max_bytes=int(context.means.policy.max_input_mb * MB),
         )
 
@@ -207,11 +222,6 @@ class PhotoDesk:
 def photo_is_over(facts: PhotoFacts, max_input_mb: float) -> bool:
     """Whether a photo passes what may be sent, so that `oversize` applies to it."""
     return limits_problem(facts, max_input_mb=max_input_mb) is not None
-
-
-def _in_full(photo: Photo, message: str) -> str:
-    """Name the photo as the job lists it: a worker knows only the last part of its path."""
-    return photo.name + message.removeprefix(photo.path.name)
 
 
 def _look(path: Path) -> tuple[PhotoFacts, str]:

@@ -1,0 +1,313 @@
+"""The service: folders are dropped, taken, run and put away."""
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+T2I = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
+BULK = 'kind = "bulk"\nprompt = "retouch"\nsize = "1024x1024"\n'
+
+
+class Inbox:
+    """A program that serves, and its inbox."""
+
+    def __init__(self, run, **env: str) -> None:
+        self.run = run
+        self.path = run.home / "inbox"
+        self.env = {"SETTLE_SECONDS": "0.3", "RESCAN_SECONDS": "1", **env}
+        run.env.update(self.env)
+        self.process = None
+
+    def serve(self, **env: str):
+        self.process = self.run.start("serve", **env)
+        self.wait(lambda: self.run("status").code == 0)
+        return self
+
+    def drop(self, folder: Path, name: str | None = None) -> Path:
+        """Copy a folder in, as a person would."""
+        return Path(shutil.copytree(folder, self.path / (name or folder.name)))
+
+    def wait(self, condition: Callable[[], object], seconds: float = 30):
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, "nothing came of it"
+            assert self.process.poll() is None, self.process.communicate()
+        return found
+
+    def result(self, where: str, name: str) -> dict:
+        """Wait until a drop is put away, and read its result."""
+        path = self.path / where / name / "result.json"
+        self.wait(path.exists)
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+@pytest.fixture
+def inbox(emulator, program):
+    def make(*words: str, faults: str | None = None, **env: str) -> Inbox:
+        service = emulator(*words, faults=faults)
+        made = Inbox(program(service.base_url), **env)
+        made.service = service
+        return made
+
+    return make
+
+
+def test_a_dropped_folder_becomes_pictures_and_is_put_away(inbox, job_folder) -> None:
+    box = inbox().serve()
+
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(["a.jpg", "b.jpg"])))
+
+    result = box.result("_done", "shoot")
+    assert (result["state"], result["saved"], result["pictures"]) == ("done", 2, 2)
+    session = Path(result["session_path"])
+    assert sorted(path.name for path in session.glob("*.jpg")) == ["a.jpg", "b.jpg"]
+    assert sorted(path.name for path in (box.path / "_done" / "shoot").iterdir()) == [
+        "a.jpg",
+        "b.jpg",
+        "job.toml",
+        "result.json",
+    ]
+    (job,) = box.run("jobs", "--json").json["jobs"]
+    assert (job["job_id"], job["state"]) == (result["job_id"], "done")
+    assert box.stop() == 0
+
+
+def test_what_lies_in_the_inbox_at_the_start_is_taken(inbox, job_folder) -> None:
+    box = inbox()
+    box.drop(job_folder("fox", T2I))
+
+    box.serve()
+
+    assert box.result("_done", "fox")["state"] == "done"
+
+
+def test_a_broken_job_is_refused_with_every_mistake(inbox, job_folder) -> None:
+    box = inbox().serve()
+
+    box.drop(job_folder("bad", 'kind = "t2i"\npromt = "a fox"\nsize = "10x10"\n'))
+
+    result = box.result("_failed", "bad")
+    assert (result["state"], result["session"]) == ("failed", None)
+    assert any(problem["key"] == "promt" for problem in result["problems"])
+    text = (box.path / "_failed" / "bad" / "error.txt").read_text(encoding="utf-8")
+    assert 'did you mean "prompt"' in text
+    assert box.service.bill() == []
+
+
+def test_a_failed_drop_moved_back_asks_only_for_what_is_missing(inbox, job_folder) -> None:
+    faults = '[[fault]]\nfault = "moderation"\nmatch = {nth = 2}\n'
+    box = inbox(faults=faults, MAX_PARALLEL="1").serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(["a.jpg", "b.jpg", "c.jpg"])))
+    first = box.result("_failed", "shoot")
+    assert (first["saved"], first["failed"]) == (2, 1)
+    failed = box.path / "_failed" / "shoot"
+    assert "2 of 3 pictures are in" in (failed / "error.txt").read_text(encoding="utf-8")
+
+    # Refused for its content: asked again only once it changed.
+    photo = failed / "b.jpg"
+    photo.write_bytes((failed / "a.jpg").read_bytes() + b"\0")
+    failed.rename(box.path / "shoot")
+
+    second = box.result("_done", "shoot")
+    assert second["session"] == first["session"]
+    assert second["job_id"] == first["job_id"]
+    assert len(box.service.bill()) == 3
+    assert not (box.path / "_done" / "shoot" / "error.txt").exists()
+
+
+def test_refused_content_that_did_not_change_is_not_asked_again(inbox, job_folder) -> None:
+    faults = '[[fault]]\nfault = "moderation"\nmatch = {nth = 1}\n'
+    box = inbox(faults=faults).serve()
+    box.drop(job_folder("fox", T2I))
+    box.result("_failed", "fox")
+    shutil.move(box.path / "_failed" / "fox", box.path / "fox")
+    box.wait(lambda: not (box.path / "fox").exists())
+
+    box.result("_failed", "fox")
+
+    assert box.service.bill() == []
+
+
+def test_a_changed_plan_takes_over_what_it_still_asks_for(inbox, job_folder) -> None:
+    box = inbox().serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(["a.jpg", "b.jpg"])))
+    first = box.result("_done", "shoot")
+    done = box.path / "_done" / "shoot"
+    (done / "c.jpg").write_bytes((done / "a.jpg").read_bytes() + b"\0")
+    done.rename(box.path / "shoot")
+    box.wait((box.path / "_done" / "shoot" / "c.jpg").exists)
+
+    second = box.result("_done", "shoot")
+
+    assert second["session"] != first["session"]
+    assert second["adopted_from"] == first["session"]
+    assert second["pictures"] == 3
+    assert second["cost_usd"] == 0.03
+    assert len(box.service.bill()) == 3
+    old, new = Path(first["session_path"]), Path(second["session_path"])
+    assert (old / "a.jpg").samefile(new / "a.jpg")
+
+
+def test_a_done_drop_moved_back_costs_nothing(inbox, job_folder) -> None:
+    box = inbox().serve()
+    box.drop(job_folder("fox", T2I))
+    first = box.result("_done", "fox")
+    (box.path / "_done" / "fox").rename(box.path / "again")
+
+    second = box.result("_done", "again")
+
+    assert second["session"] == first["session"]
+    assert len(box.service.bill()) == 1
+
+
+def test_a_foreign_result_is_not_believed(inbox, job_folder) -> None:
+    box = inbox().serve()
+    box.drop(job_folder("fox", T2I))
+    real = box.result("_done", "fox")
+    other = job_folder("other", T2I)
+    claim = {**real, "job_id": "j000000000a"}
+    (other / "result.json").write_text(json.dumps(claim), encoding="utf-8")
+
+    box.drop(other)
+
+    assert box.result("_done", "other")["state"] == "done"
+    assert len(box.service.bill()) == 2
+
+
+def test_a_name_that_is_taken_gets_a_number(inbox, job_folder) -> None:
+    box = inbox().serve()
+    folder = job_folder("fox", T2I)
+    box.drop(folder)
+    box.result("_done", "fox")
+
+    box.drop(folder)
+
+    assert box.result("_done", "fox (2)")["state"] == "done"
+
+
+def test_cancel_sends_nothing_more_and_keeps_what_is_paid_for(inbox, job_folder) -> None:
+    box = inbox("--latency", "0.5", MAX_PARALLEL="2").serve()
+    photos = dict.fromkeys(f"{number}.jpg" for number in range(40))
+    box.drop(job_folder("shoot", BULK, photos))
+    job = box.wait(lambda: next((j for j in queue(box) if (j["saved"] or 0) >= 2), None))
+
+    assert box.run("cancel", job["job_id"]).code == 0
+
+    result = box.result("_failed", "shoot")
+    assert result["state"] == "cancelled"
+    assert result["pictures"] == len(box.service.bill()) < 40
+    assert box.run("retry", result["session"], "--json").json["state"] == "done"
+    assert len(box.service.bill()) == 40
+
+
+def queue(box) -> list[dict]:
+    return box.run("status", "--json").json["queue"]
+
+
+def test_a_stopped_service_goes_on_where_it_was(inbox, job_folder) -> None:
+    box = inbox("--latency", "0.3", MAX_PARALLEL="2").serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(12))))
+    box.wait(lambda: len(box.service.bill()) >= 3)
+
+    assert box.stop() == 0
+    assert (box.path / "_running" / "shoot").is_dir()
+    box.serve()
+
+    result = box.result("_done", "shoot")
+    assert result["pictures"] == 12
+    assert len(box.service.bill()) == 12
+    assert result["images_billed"] == 12
+
+
+def test_a_killed_service_goes_on_where_it_was(inbox, job_folder) -> None:
+    box = inbox("--latency", "0.3", MAX_PARALLEL="2").serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(12))))
+    box.wait(lambda: len(box.service.bill()) >= 3)
+
+    box.stop(signal.SIGKILL)
+    box.serve()
+
+    result = box.result("_done", "shoot")
+    assert result["pictures"] == 12
+    assert 12 <= len(box.service.bill()) <= 14
+    assert len(list(box.run.outputs.iterdir())) == 1
+
+
+def test_a_second_service_on_one_inbox_is_refused(inbox) -> None:
+    box = inbox().serve()
+
+    refused = box.run("serve")
+
+    assert refused.code == 3
+    assert str(box.process.pid) in refused.err
+
+
+def test_once_runs_what_is_there_and_answers_how_it_went(inbox, job_folder) -> None:
+    box = inbox()
+    box.drop(job_folder("fox", T2I))
+    assert box.run("serve", "--once").code == 0
+    box.drop(job_folder("bad", "kind = 3\n"))
+
+    assert box.run("serve", "--once").code == 1
+
+    assert (box.path / "_done" / "fox").is_dir()
+    assert (box.path / "_failed" / "bad").is_dir()
+
+
+def test_a_refused_account_pauses_the_queue_and_says_so(inbox, job_folder) -> None:
+    faults = '[[fault]]\nfault = "SetLimitExceeded"\ntimes = 1\n'
+    box = inbox(faults=faults).serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(5))))
+
+    status = box.wait(lambda: (s := box.run("status", "--json").json)["state"] == "paused" and s)
+
+    assert "Safe Experience" in status["reason"]
+    assert [job["state"] for job in status["queue"]] == ["paused"]
+    assert box.stop() == 0
+    assert box.service.bill() == []
+    assert (box.path / "_running" / "shoot").is_dir()
+    box.serve()
+    assert box.result("_done", "shoot")["pictures"] == 5
+
+
+def test_the_cap_of_the_day_pauses_jobs_and_a_higher_one_lets_them_go_on(inbox, job_folder) -> None:
+    box = inbox(DAILY_BUDGET_USD="0.06").serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(4))))
+    job = box.wait(lambda: next((j for j in queue(box) if j["state"] == "paused"), None))
+
+    assert "DAILY_BUDGET_USD" in job["reason"]
+    assert len(box.service.bill()) == 2
+    assert box.stop() == 0
+    box.serve(DAILY_BUDGET_USD="1")
+    assert box.result("_done", "shoot")["pictures"] == 4
+    assert len(box.service.bill()) == 4
+
+
+def test_with_nothing_in_flight_the_end_is_quick(inbox) -> None:
+    box = inbox().serve()
+    began = time.monotonic()
+
+    assert box.stop() == 0
+
+    assert time.monotonic() - began < 2
+
+
+def test_a_waiting_drop_can_be_cancelled(inbox, job_folder) -> None:
+    box = inbox().serve()
+    box.drop(job_folder("shoot", BULK + "expect = 9\n", {"a.jpg": None}))
+    job = box.wait(lambda: next((j for j in queue(box) if "expect" in (j["reason"] or "")), None))
+
+    assert box.run("cancel", job["job_id"]).code == 0
+
+    assert box.result("_failed", "shoot")["state"] == "cancelled"
+    assert box.service.bill() == []
