@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from seedream_daemon.errors import ConfigError
+from seedream_daemon.job.models import FamilyName
 
 BYTEPLUS_BASE_URL = "https://ark.ap-southeast.bytepluses.com/api/v3"
 
@@ -84,7 +85,7 @@ class Settings(BaseModel):
     ark_base_url: Annotated[str, AfterValidator(_checked_base_url)] = BYTEPLUS_BASE_URL
     result_hosts: Annotated[tuple[str, ...], _split(",")] = ()
     seedream_model_id: str = "seedream-4-0-250828"
-    seedream_model_family: str | None = None
+    seedream_model_family: FamilyName | None = None
     inbox_dir: Path = Path("inbox")
     output_base_dir: Path = Path("outputs")
     state_dir: Path = Path()
@@ -169,10 +170,7 @@ _PATHS = frozenset(
         "MCP_TOKEN_FILE",
     }
 )
-_OURS = ("SEEDREAM_", "ARK_", "MCP_")
-_KNOWN_ELSEWHERE = frozenset(
-    {"SEEDREAM_ENV_FILE", "SEEDREAM_SOCKET", "SEEDREAM_FAILPOINT", "STREAMING"}
-)
+_KNOWN_ELSEWHERE = {"SEEDREAM_ENV_FILE", "SEEDREAM_SOCKET", "SEEDREAM_FAILPOINT", "STREAMING"}
 
 
 def load_settings(
@@ -280,12 +278,7 @@ def _key_in(file: Path) -> str:
     return key
 
 
-_PLAINER = {
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "bool_parsing": "must be true or false",
-}
+_PLAINER = {"int_parsing": "must be a whole number", "float_parsing": "must be a number"}
 
 
 def _wrong_values(error: ValidationError, environment: Mapping[str, str], file: Path | None) -> str:
@@ -294,8 +287,8 @@ def _wrong_values(error: ValidationError, environment: Mapping[str, str], file: 
         name = str(mistake["loc"][0]).upper()
         origin = "the environment" if environment.get(name, "").strip() else str(file)
         shown = "" if name == "ARK_API_KEY" else f" is {mistake['input']!r}; it"
-        what = _PLAINER.get(mistake["type"]) or mistake["msg"].removeprefix("Value error, ")
-        what = what.removeprefix("Input should ")
+        what = _PLAINER.get(mistake["type"], mistake["msg"])
+        what = what.removeprefix("Value error, ").removeprefix("Input should ")
         verb = "" if what.startswith("must") else "should "
         lines.append(f"{name}{shown} {verb}{what} (in {origin}).")
     return "\n".join(lines)

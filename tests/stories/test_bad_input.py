@@ -1,6 +1,7 @@
 """Wrong folders, wrong settings, wrong disks: each is told exactly, and nothing is sent."""
 
 import io
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -126,6 +127,21 @@ CASES = {
                 "Save as, Encoding: UTF-8)."
             )
         ],
+    ),
+    "a link to a job.toml elsewhere": (
+        None,
+        {"job.toml": Path("/etc/passwd")},
+        ["job.toml: this is a symbolic link; put the file itself there"],
+    ),
+    "a folder called job.toml": (
+        None,
+        {"job.toml/a.jpg": GOOD},
+        ["job.toml: the file cannot be read: Is a directory"],
+    ),
+    "a film called job.toml": (
+        b"#" * 300_000,
+        {},
+        ["job.toml: the file is 300,000 bytes long; at most 262,144 are read"],
     ),
     "wrong types": (
         'kind = "t2i"\nprompt = 5\ncount = "3"\nseed = "x"\n',
@@ -324,6 +340,17 @@ def test_check_names_the_same_mistakes_of_all_folders(
     ]
     assert done.code == 2
     assert counting_service.requests == []
+
+
+def test_a_pipe_called_job_toml_is_refused_and_not_waited_for(program, job_folder) -> None:
+    folder = job_folder("pipe", None)
+    os.mkfifo(folder / "job.toml")
+
+    done = program("http://127.0.0.1:9/api/v3")("check", folder, timeout=20)
+
+    assert done.out.splitlines()[1:] == [
+        "Mistake: job.toml: this is no file; put a text file there"
+    ]
 
 
 def line_of(row: dict) -> str:

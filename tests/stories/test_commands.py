@@ -106,6 +106,14 @@ def test_every_command_says_its_error_as_one_document(answer, words, code, exit_
         ("MAX_PARALLEL", "many", "MAX_PARALLEL is 'many'; it must be a whole number"),
         ("MAX_PARALLEL", "0", "MAX_PARALLEL is '0'; it should be greater than or equal to 1"),
         ("SETTLE_SECONDS", "soon", "SETTLE_SECONDS is 'soon'; it must be a number"),
+        (
+            "SEEDREAM_MODEL_FAMILY",
+            "5",
+            (
+                "SEEDREAM_MODEL_FAMILY is '5'; it should be '4.0', '4.5', '5.0-lite', '5.0-pro', "
+                "'5.0-flash', '3.0-t2i' or 'seededit-3.0'"
+            ),
+        ),
         ("WATCH", "often", "WATCH is 'often'; it should be 'auto', 'events' or 'poll'"),
         (
             "ARK_BASE_URL",
