@@ -1,10 +1,12 @@
-"""Commands that only look: sessions, show, sizes, schema."""
+"""Commands that only look: sessions, show, sizes, schema, doctor."""
 
+import os
 from typing import Any
 
 import click
 
-from seedream_daemon.cli.settled import json_option, put, put_line, settings_for
+from seedream_daemon.cli.settled import in_loop, json_option, put, put_line, settings_for
+from seedream_daemon.errors import ExitCode
 
 _limit = click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 
@@ -81,3 +83,22 @@ def schema(*, _as_json: bool, markdown: bool) -> None:
         put_line(job_schema.markdown_table())
     else:
         put(job_schema.json_schema())
+
+
+@click.command()
+@json_option
+@click.pass_context
+def doctor(context: click.Context, *, as_json: bool) -> int:
+    """Look for what would stop a job, and say how to mend it. Costs nothing."""
+    from seedream_daemon.actions.doctor import examine
+    from seedream_daemon.settings import load_settings
+
+    env_file = context.find_root().obj
+    findings = in_loop(lambda: examine(lambda: load_settings(os.environ, env_file)))
+    if as_json:
+        put(findings.document())
+    else:
+        from seedream_daemon.cli.tables import print_checks
+
+        print_checks(findings.checks)
+    return int(ExitCode.OK if findings.ok else ExitCode.CONFIG)

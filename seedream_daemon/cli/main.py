@@ -11,7 +11,7 @@ from seedream_daemon import __version__
 from seedream_daemon.cli.daemon_commands import cancel, init, jobs, serve, spend, status
 from seedream_daemon.cli.failure import report
 from seedream_daemon.cli.job_commands import check, crops, resume, retry, run
-from seedream_daemon.cli.look_commands import schema, sessions, show, sizes
+from seedream_daemon.cli.look_commands import doctor, schema, sessions, show, sizes
 from seedream_daemon.cli.service_commands import demo, emulator
 
 
@@ -32,7 +32,7 @@ def program(context: click.Context, env_file: Path | None) -> None:
 COMMANDS = (
     *(demo, init, serve, run, check, resume, retry),
     *(status, jobs, cancel, spend, sessions, show),
-    *(crops, sizes, schema, emulator),
+    *(crops, sizes, schema, doctor, emulator),
 )
 for command in COMMANDS:
     program.add_command(command)

@@ -1,12 +1,15 @@
 """What people read of documents that programs read as JSON."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from seedream_daemon.cli.settled import counted
+
+if TYPE_CHECKING:
+    from seedream_daemon.actions.doctor_host import Check
 
 MOST_ROWS = 40
 # Lines that another program reads must not be cut where a terminal would end.
@@ -149,3 +152,14 @@ def print_spend(document: Mapping[str, Any]) -> None:
             doubt = f"${row['in_doubt_usd']:.2f}" if row["in_doubt_usd"] else ""
             table.add_row(str(row[key]), str(row["images"]), f"${row['usd']:.2f}", doubt)
         console.print(table)
+
+
+def print_checks(checks: "Sequence[Check]") -> None:
+    """Print what the doctor found: a line for each check, and under it how to mend it."""
+    console = _console()
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        mark = "STOP" if not check.ok else "note" if check.mend else "ok"
+        console.print(f"{mark:>4}  {check.name:<{width}}  {check.found}", markup=False)
+        for line in (check.mend or "").splitlines():
+            console.print(f"{'':>6}{'':<{width}}  -> {line}", markup=False)

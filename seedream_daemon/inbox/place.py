@@ -77,20 +77,27 @@ def open_inbox(root: Path, *, state_dir: Path) -> Place | NotThere:
     Raises ConfigError if it cannot be made or used: no rights, or folders on several file
     systems. Blocks.
     """
-    known = _known(state_dir)
-    if str(root) in known and not (root / MARKER).exists():
-        return NotThere(reason=f"inbox not there: {root} has no {MARKER}; mount its disk")
+    gone = missing_inbox(root, state_dir=state_dir)
+    if gone is not None:
+        return gone
     try:
         make_inbox(root)
         place = Place(root=root, device=root.stat().st_dev)
         _try_to_move(place)
-        _remember(state_dir, known | {str(root)})
+        _remember(state_dir, _known(state_dir) | {str(root)})
     except OSError as error:
         raise ConfigError(
             f"The inbox {root} cannot be used ({error.strerror or error}). Let the user of the "
             "daemon write to it, or set INBOX_DIR to another folder."
         ) from error
     return place
+
+
+def missing_inbox(root: Path, *, state_dir: Path) -> NotThere | None:
+    """Say whether an inbox that this STATE_DIR knows is gone; makes nothing. Blocks."""
+    if str(root) in _known(state_dir) and not (root / MARKER).exists():
+        return NotThere(reason=f"inbox not there: {root} has no {MARKER}; mount its disk")
+    return None
 
 
 def lock_inbox(place: Place) -> LockedFile:
