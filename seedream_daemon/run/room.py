@@ -37,9 +37,9 @@ class Room:
                     self.short = None
                     self._emit(QueueReopened())
                 return
-            if self.short != lack:
-                self.short = lack
+            if self.short is None:
                 self._emit(QueuePaused(why="disk", message=lack))
+            self.short = lack
             await rest(LOOK_AGAIN_S)
 
     def tell_full(self, folder: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -526,3 +527,23 @@ def test_a_disk_that_takes_nothing_is_told_before_anything_is_sent(
     assert done.returncode == 3
     assert counting_service.requests == []
     assert run.sessions() == []
+
+
+@needs_mounts
+def test_a_disk_that_fills_up_holds_a_run_back_once_until_there_is_room(
+    emulator, program, job_folder
+) -> None:
+    service = emulator("--latency", "0.3")
+    run = program(service.base_url)
+    disk = run.home / "disk"
+    job = job_folder("shoot", BULK, dict.fromkeys((f"{n}.jpg" for n in range(3)), PHOTO))
+
+    # Room for one shot at a time: the others wait until it is saved.
+    done = run_on_disk(run, disk, "size=5800k", job, OUTPUT_BASE_DIR=str(disk))
+
+    assert done.returncode == 0, done.stderr
+    assert len(service.bill()) == 3
+    said = [line.partition("] ")[2] for line in done.stderr.splitlines()]
+    pauses = [number for number, line in enumerate(said) if line.startswith("Paused: The disk of")]
+    assert pauses
+    assert all("Going on." in said[one:after] for one, after in pairwise(pauses))
