@@ -94,8 +94,15 @@ def spend(context: click.Context, days: int, *, as_json: bool) -> None:
 def init(folder: Path) -> None:
     """Make DIR with settings, an inbox with the examples, and outputs; overwrite nothing."""
     from seedream_daemon.actions.examples import make_home
+    from seedream_daemon.errors import ConfigError
 
-    made = make_home(folder.absolute())
+    try:
+        made = make_home(folder.absolute())
+    except OSError as error:
+        raise ConfigError(
+            f"{folder.absolute()} cannot be made: {error.strerror}. "
+            "Name a folder that you may write to."
+        ) from error
     for line in made:
         put_line(line)
 

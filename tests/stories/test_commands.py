@@ -64,12 +64,13 @@ def test_every_command_says_its_answer_as_one_document(emulator, program, job_fo
             ("retry", session),
             ("sessions",),
             ("show", session),
+            ("spend",),
             ("sizes",),
             ("schema",),
         ]
     }
 
-    assert [answer.code for answer in (ran, *answers.values())] == [0] * 10
+    assert [answer.code for answer in (ran, *answers.values())] == [0] * 11
     assert all(answer.json for answer in answers.values())
     assert {answer.err for answer in answers.values()} == {""}
     assert answers["resume", session].json["state"] == "done"
@@ -87,6 +88,11 @@ def test_every_command_says_its_answer_as_one_document(emulator, program, job_fo
         (("sessions", "--before", "x"), "usage", 2),
         (("--env", "nowhere.local", "sessions"), "config", 3),
         (("demo", "/dev/null/demo"), "config", 3),
+        (("crops", "nowhere"), "usage", 2),
+        (("crops", "."), "bad_job", 2),
+        (("status",), "no_daemon", 3),
+        (("jobs",), "no_daemon", 3),
+        (("cancel", "j0123456789"), "no_daemon", 3),
         (("no-such-command",), "usage", 2),
     ],
 )
@@ -145,6 +151,17 @@ def test_an_output_folder_that_is_a_file_is_told_by_commands_that_look(
         (
             f"seedream-daemon: The sessions in {tmp_path / 'outputs'} cannot be listed: Not a "
             "directory. Look at OUTPUT_BASE_DIR.\n"
+        ),
+    )
+
+
+def test_a_home_that_cannot_be_made_is_told(answer) -> None:
+    assert answer("init", "/dev/null/home") == (
+        3,
+        "",
+        (
+            "seedream-daemon: /dev/null/home cannot be made: Not a directory. Name a folder that "
+            "you may write to.\n"
         ),
     )
 
