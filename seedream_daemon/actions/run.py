@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from seedream_daemon.actions.finish import finish_drop
 from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
 from seedream_daemon.actions.wiring import open_engine
 from seedream_daemon.errors import ConfigError, ExitCode, UsageError
@@ -25,6 +26,7 @@ from seedream_daemon.run.pricing import likely_pixels
 from seedream_daemon.run.result import result_document
 from seedream_daemon.run.room import lack_of_room
 from seedream_daemon.session.reload import find_session
+from seedream_daemon.session.shot_history import ShotState
 from seedream_daemon.session.store import SessionWriter
 from seedream_daemon.settings import Settings
 
@@ -70,35 +72,61 @@ async def resume_session(
     on_engine: OnEngine,
     photos: Path | None = None,
     again: frozenset[str] | None = frozenset(),
+    max_cost_micro_usd: int | None = None,
 ) -> RunResult:
     """Go on with a session: fetch what is paid for, then ask for what is missing.
 
     `photos` is where the photos lie now, if they have moved. `again` are shots to be asked for
-    once more though they ended badly, None for all such.
-    Raises SessionUnknownError, SessionBusyError, UsageError where photos or shots are missing.
+    once more though they ended badly, None for all such. `max_cost_micro_usd` replaces the cap
+    that the job set itself. Raises SessionUnknownError, SessionBusyError, UsageError where photos
+    or shots are missing.
     """
     path = await anyio.to_thread.run_sync(find_session, settings.output_base_dir, name)
     session = await SessionWriter.open(path)
     try:
         if again:
             _refuse_unknown_shots(session, again)
-        plan = await _with_photos_found(settings, session.plan, session.history.job, photos)
-        run = partial(run_session, session=session, plan=plan, again=again)
-        try:
-            settings.require_key()
-        except ConfigError:
-            # What is paid for can be fetched without a key; only then is there reason to complain.
-            async with open_engine(settings, emit, needs_key=False) as engine:
-                on_engine(engine)
-                result = await run(engine, only_fetch=True)
-            if result.document["state"] != "done":
-                raise
-            return result
-        async with open_engine(settings, emit) as engine:
-            on_engine(engine)
-            return await run(engine)
+        plan = await anyio.to_thread.run_sync(_find_photos, settings, session, photos)
+        if max_cost_micro_usd is not None:
+            plan = replace(plan, max_cost_micro_usd=max_cost_micro_usd)
+        result = await _resume(settings, session, plan, emit=emit, on_engine=on_engine, again=again)
     finally:
         session.release()
+    folder = session.history.job.get("folder")
+    try:
+        finish = partial(finish_drop, settings, folder, result.document)
+        there = await anyio.to_thread.run_sync(finish)
+    except OSError as error:
+        emit(Warned(message=f"The folder of this job could not be put away: {error}"))
+    else:
+        if there is not None:
+            emit(Warned(message=f"The folder of this job is now {there}."))
+    return result
+
+
+async def _resume(
+    settings: Settings,
+    session: SessionWriter,
+    plan: Plan,
+    *,
+    emit: Emit,
+    on_engine: OnEngine,
+    again: frozenset[str] | None,
+) -> RunResult:
+    run = partial(run_session, session=session, plan=plan, again=again)
+    try:
+        settings.require_key()
+    except ConfigError:
+        # What is paid for can be fetched without a key; only then is there reason to complain.
+        async with open_engine(settings, emit, needs_key=False) as engine:
+            on_engine(engine)
+            result = await run(engine, only_fetch=True)
+        if result.document["state"] != "done":
+            raise
+        return result
+    async with open_engine(settings, emit) as engine:
+        on_engine(engine)
+        return await run(engine)
 
 
 async def new_session(settings: Settings, plan: Plan, job: dict[str, Any]) -> SessionWriter:
@@ -207,23 +235,25 @@ def _refuse_unknown_shots(session: SessionWriter, wanted: frozenset[str]) -> Non
         )
 
 
-async def _with_photos_found(settings: Settings, plan: Plan, job: Any, photos: Path | None) -> Plan:
-    """Give the plan with each photo where it lies now."""
-    return await anyio.to_thread.run_sync(_find_photos, settings, plan, job.get("folder"), photos)
-
-
-def _find_photos(settings: Settings, plan: Plan, folder: str | None, photos: Path | None) -> Plan:
-    all_photos = [photo for shot in plan.shots for photo in shot.photos]
-    if photos is None and all(photo.path.exists() for photo in all_photos):
+def _find_photos(settings: Settings, session: SessionWriter, photos: Path | None) -> Plan:
+    """Give the plan with each photo that is still needed where it lies now."""
+    plan, shots = session.plan, session.history.shots
+    needed = [
+        photo
+        for shot in plan.shots
+        if shots[shot.id].state is not ShotState.SAVED
+        for photo in shot.photos
+    ]
+    if photos is None and all(photo.path.exists() for photo in needed):
         return plan
-    for root in _likely_roots(settings, folder, photos):
-        moved = _moved(plan, all_photos, root)
+    for root in _likely_roots(settings, session.history.job.get("folder"), photos):
+        moved = _moved(plan, needed, root)
         if moved is not None:
             return moved
-    missing = next(photo for photo in all_photos if not photo.path.exists())
+    missing = next(photo for photo in needed if photos is not None or not photo.path.exists())
     raise UsageError(
-        f"The photos of this session are not where they were: {missing.path} is gone. "
-        "Say where they are now with --photos DIR."
+        f"The photos of this session are not where they were: {missing.name} is neither at "
+        f"{missing.path} nor elsewhere that was looked. Say where they are with --photos DIR."
     )
 
 
@@ -248,7 +278,7 @@ def _moved(plan: Plan, photos: list[Photo], root: Path) -> Plan | None:
     return replace(
         plan,
         shots=tuple(
-            replace(shot, photos=tuple(places[photo] for photo in shot.photos))
+            replace(shot, photos=tuple(places.get(photo, photo) for photo in shot.photos))
             for shot in plan.shots
         ),
     )

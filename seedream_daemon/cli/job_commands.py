@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 _folder = click.argument("folder", type=click.Path(path_type=Path))
 
 
+def _session(command: Any) -> Any:
+    """Give a command that goes on with a session its arguments."""
+    for decorate in (
+        json_option,
+        click.option(
+            "--max-cost-usd", type=click.FloatRange(min=0), help="Another cap for the job."
+        ),
+        click.option("--photos", type=click.Path(path_type=Path), help="Where the photos lie now."),
+        click.argument("session"),
+    ):
+        command = decorate(command)
+    return command
+
+
 @click.command()
 @_folder
 @click.option(
@@ -51,31 +65,20 @@ def check(context: click.Context, folders: tuple[Path, ...], *, as_json: bool) -
 
 
 @click.command()
-@click.argument("session")
-@click.option("--photos", type=click.Path(path_type=Path), help="Where the photos lie now.")
-@json_option
+@_session
 @click.pass_context
-def resume(context: click.Context, session: str, photos: Path | None, *, as_json: bool) -> int:
+def resume(context: click.Context, /, *, as_json: bool, **where: Any) -> int:
     """Go on with SESSION: fetch what is paid for, then ask for what is missing."""
-    return _resume(context, session, photos, frozenset(), as_json=as_json)
+    return _resume(context, frozenset(), as_json=as_json, **where)
 
 
 @click.command()
-@click.argument("session")
 @click.option("--shot", "shots", multiple=True, help="Ask only for this shot; can be repeated.")
-@click.option("--photos", type=click.Path(path_type=Path), help="Where the photos lie now.")
-@json_option
+@_session
 @click.pass_context
-def retry(
-    context: click.Context,
-    session: str,
-    shots: tuple[str, ...],
-    photos: Path | None,
-    *,
-    as_json: bool,
-) -> int:
+def retry(context: click.Context, /, shots: tuple[str, ...], *, as_json: bool, **where: Any) -> int:
     """Ask again for the shots of SESSION that failed or are in doubt."""
-    return _resume(context, session, photos, frozenset(shots) or None, as_json=as_json)
+    return _resume(context, frozenset(shots) or None, as_json=as_json, **where)
 
 
 @click.command()
@@ -107,18 +110,26 @@ def crops(context: click.Context, folder: Path, to: Path | None, *, as_json: boo
 
 def _resume(
     context: click.Context,
-    session: str,
-    photos: Path | None,
     again: frozenset[str] | None,
     *,
+    session: str,
+    photos: Path | None,
+    max_cost_usd: float | None,
     as_json: bool,
 ) -> int:
     from seedream_daemon.actions.run import resume_session
 
     settings = settings_for(context)
+    cap = None if max_cost_usd is None else round(max_cost_usd * 1_000_000)
     return _shown(
         lambda emit, on_engine: resume_session(
-            settings, session, photos=photos, again=again, emit=emit, on_engine=on_engine
+            settings,
+            session,
+            photos=photos,
+            again=again,
+            max_cost_micro_usd=cap,
+            emit=emit,
+            on_engine=on_engine,
         ),
         as_json=as_json,
     )
@@ -141,17 +152,18 @@ def _shown(work: Any, *, as_json: bool) -> int:
 
 
 def _summary(document: dict[str, Any]) -> str:
+    from seedream_daemon.actions.ends import failure_line
+
     pictures = f"{counted(document['pictures'], 'picture')} of {document['wanted']} wanted"
     lines = [f"{document['name']}: {document['state']}. {pictures}, ${document['cost_usd']:.2f}."]
     if document["reason"]:
         lines.append(document["reason"])
-    lines += [
-        f"  {failure['shot']}: {failure['code']}: {failure['message']}"
-        for failure in document["failures"][:20]
-    ]
+    failures = document["failures"]
+    lines += [f"  {failure_line(failure)}" for failure in failures[:20]]
     if document["state"] != "done":
+        word = "retry" if failures and not any(row["retryable"] for row in failures) else "resume"
         lines.append(
-            f"seedream-daemon resume {document['session']!r} asks only for what is missing."
+            f"seedream-daemon {word} {document['session']!r} asks only for what is missing."
         )
     return "\n".join(lines)
 

@@ -105,9 +105,9 @@ def sentence(event: Event) -> str | None:  # noqa: C901 - one case each
         case PictureSaved(shot=shot, path=path):
             return f"saved {shot} -> {Path(path).name}"
         case ShotRefused(shot=shot, code=code, message=message, wait_s=wait_s):
-            return None if wait_s is None else f"{shot}: {code}: {message} Again in {wait_s:.0f} s."
+            return None if wait_s is None else f"{shot}: {code}: {_ended(message)} {_again(wait_s)}"
         case FetchRetrying(shot=shot, message=message, wait_s=wait_s):
-            return f"{shot}: its picture cannot be fetched yet: {message} Again in {wait_s:.0f} s."
+            return f"{shot}: its picture cannot be fetched yet: {_ended(message)} {_again(wait_s)}"
         case ShotEnded(shot=shot, state=state, code=code, message=message) if state != "saved":
             return f"{shot}: {state.replace('_', ' ')} ({code}): {message}"
         case QueuePaused(message=message):
@@ -121,3 +121,11 @@ def sentence(event: Event) -> str | None:  # noqa: C901 - one case each
         case Warned(message=message):
             return f"Note: {message}"
     return None
+
+
+def _ended(message: str) -> str:
+    return message if message.endswith((".", "!", "?", ")")) else f"{message}."
+
+
+def _again(wait_s: float) -> str:
+    return f"Again in {wait_s:.0f} s."

@@ -11,9 +11,9 @@ import anyio
 import anyio.to_thread
 
 from seedream_daemon.actions.again import Begun, begin
+from seedream_daemon.actions.ends import error_text, refused_result
 from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
 from seedream_daemon.actions.run import RunResult, refuse_unpriced, run_session
-from seedream_daemon.daemon.ends import error_text, refused_result
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
 from seedream_daemon.errors import ConfigError, ExitCode, SeedreamError, SessionBusyError
 from seedream_daemon.events import DropPutAway, DropTaken, Emit, Warned

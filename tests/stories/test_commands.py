@@ -226,8 +226,8 @@ def test_exit_codes_of_a_run_tell_all_some_and_none(emulator, program, job_folde
     assert ran.code == 1
     assert ran.err.splitlines()[-3:] == [
         "1 of 2 shots are saved; 1 failed.",
-        "  b.jpg: bad_photo: b.jpg is empty; copy it again.",
-        f"seedream-daemon resume {run.sessions()[0].name!r} asks only for what is missing.",
+        "  b.jpg is empty; copy it again.",
+        f"seedream-daemon retry {run.sessions()[0].name!r} asks only for what is missing.",
     ]
     assert run("check", good, some).code == 1
     assert run("check", some, wrong, good).code == 2

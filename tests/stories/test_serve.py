@@ -4,62 +4,10 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 T2I = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
 BULK = 'kind = "bulk"\nprompt = "retouch"\nsize = "1024x1024"\n'
-
-
-class Inbox:
-    """A program that serves, and its inbox."""
-
-    def __init__(self, run, **env: str) -> None:
-        self.run = run
-        self.path = run.home / "inbox"
-        self.env = {"SETTLE_SECONDS": "0.3", "RESCAN_SECONDS": "1", **env}
-        run.env.update(self.env)
-        self.process = None
-
-    def serve(self, **env: str):
-        self.process = self.run.start("serve", **env)
-        self.wait(lambda: self.run("status").code == 0)
-        return self
-
-    def drop(self, folder: Path, name: str | None = None) -> Path:
-        """Copy a folder in, as a person would."""
-        return Path(shutil.copytree(folder, self.path / (name or folder.name)))
-
-    def wait(self, condition: Callable[[], object], seconds: float = 30):
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < deadline, "nothing came of it"
-            assert self.process.poll() is None, self.process.communicate()
-        return found
-
-    def result(self, where: str, name: str) -> dict:
-        """Wait until a drop is put away, and read its result."""
-        path = self.path / where / name / "result.json"
-        self.wait(path.exists)
-        return json.loads(path.read_text(encoding="utf-8"))
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        self.process.communicate(timeout=30)
-        return self.process.returncode
-
-
-@pytest.fixture
-def inbox(emulator, program):
-    def make(*words: str, faults: str | None = None, **env: str) -> Inbox:
-        service = emulator(*words, faults=faults)
-        made = Inbox(program(service.base_url), **env)
-        made.service = service
-        return made
-
-    return make
 
 
 def test_a_dropped_folder_becomes_pictures_and_is_put_away(inbox, job_folder) -> None:
@@ -199,7 +147,7 @@ def test_cancel_sends_nothing_more_and_keeps_what_is_paid_for(inbox, job_folder)
     box = inbox("--latency", "0.5", MAX_PARALLEL="2").serve()
     photos = dict.fromkeys(f"{number}.jpg" for number in range(40))
     box.drop(job_folder("shoot", BULK, photos))
-    job = box.wait(lambda: next((j for j in queue(box) if (j["saved"] or 0) >= 2), None))
+    job = box.wait(lambda: next((j for j in box.queue() if (j["saved"] or 0) >= 2), None))
 
     assert box.run("cancel", job["job_id"]).code == 0
 
@@ -208,10 +156,6 @@ def test_cancel_sends_nothing_more_and_keeps_what_is_paid_for(inbox, job_folder)
     assert result["pictures"] == len(box.service.bill()) < 40
     assert box.run("retry", result["session"], "--json").json["state"] == "done"
     assert len(box.service.bill()) == 40
-
-
-def queue(box) -> list[dict]:
-    return box.run("status", "--json").json["queue"]
 
 
 def test_a_stopped_service_goes_on_where_it_was(inbox, job_folder) -> None:
@@ -283,7 +227,7 @@ def test_a_refused_account_pauses_the_queue_and_says_so(inbox, job_folder) -> No
 def test_the_cap_of_the_day_pauses_jobs_and_a_higher_one_lets_them_go_on(inbox, job_folder) -> None:
     box = inbox(DAILY_BUDGET_USD="0.06").serve()
     box.drop(job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(4))))
-    job = box.wait(lambda: next((j for j in queue(box) if j["state"] == "paused"), None))
+    job = box.wait(lambda: next((j for j in box.queue() if j["state"] == "paused"), None))
 
     assert "DAILY_BUDGET_USD" in job["reason"]
     assert len(box.service.bill()) == 2
@@ -305,9 +249,22 @@ def test_with_nothing_in_flight_the_end_is_quick(inbox) -> None:
 def test_a_waiting_drop_can_be_cancelled(inbox, job_folder) -> None:
     box = inbox().serve()
     box.drop(job_folder("shoot", BULK + "expect = 9\n", {"a.jpg": None}))
-    job = box.wait(lambda: next((j for j in queue(box) if "expect" in (j["reason"] or "")), None))
+    job = box.wait(lambda: next((j for j in box.queue() if "expect" in (j["reason"] or "")), None))
 
     assert box.run("cancel", job["job_id"]).code == 0
 
     assert box.result("_failed", "shoot")["state"] == "cancelled"
     assert box.service.bill() == []
+
+
+def test_a_drop_that_is_finished_by_hand_moves_to_done(inbox, job_folder) -> None:
+    faults = '[[fault]]\nfault = "moderation"\nmatch = {nth = 1}\n'
+    box = inbox(faults=faults).serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(["a.jpg", "b.jpg"])))
+    failed = box.result("_failed", "shoot")
+
+    assert box.run("retry", failed["session"]).code == 0
+
+    assert box.result("_done", "shoot")["state"] == "done"
+    assert not (box.path / "_done" / "shoot" / "error.txt").exists()
+    assert not (box.path / "_failed" / "shoot").exists()

@@ -58,7 +58,7 @@ def error_text(result: Mapping[str, Any]) -> str | None:
         lines += [str(result["reason"]), ""]
     failures = result["failures"]
     for failure in failures[:MOST_FAILURES]:
-        lines.append(f"- {failure['shot']}: {failure['code']}: {failure['message']}")
+        lines.append(f"- {failure_line(failure)}")
     if len(failures) > MOST_FAILURES:
         lines.append(f"- and {len(failures) - MOST_FAILURES} more; result.json has them all.")
     cure = (
@@ -68,6 +68,14 @@ def error_text(result: Mapping[str, Any]) -> str | None:
     )
     lines += ["", cure]
     return "\n".join(lines) + "\n"
+
+
+def failure_line(failure: Mapping[str, Any]) -> str:
+    """Say in one line what became of a shot, naming its photo once."""
+    message = str(failure["message"])
+    if message.startswith(str(failure["shot"])):
+        return message
+    return f"{failure['shot']}: {failure['code']}: {message}"
 
 
 def _place(problem: Mapping[str, Any]) -> str:
