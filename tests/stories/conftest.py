@@ -3,9 +3,12 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +16,8 @@ from threading import Thread
 
 import pytest
 from PIL import Image
+
+from seedream_daemon.imagefile import is_whole, sniff
 
 
 def jpeg(width: int = 640, height: int = 480, colour: int = 80) -> bytes:
@@ -169,3 +174,147 @@ def job_folder(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+class Inbox:
+    """A program that serves, and its inbox."""
+
+    def __init__(self, run: Program, **env: str) -> None:
+        self.run = run
+        self.path = run.home / "inbox"
+        run.env.update({"SETTLE_SECONDS": "0.3", "RESCAN_SECONDS": "1", **env})
+        self.process: subprocess.Popen | None = None
+
+    def serve(self, **env: str) -> "Inbox":
+        self.process = self.run.start("serve", **env)
+        self.wait(lambda: self.run("status").code == 0)
+        return self
+
+    def drop(self, folder: Path, name: str | None = None) -> Path:
+        """Copy a folder in, as a person would."""
+        return Path(shutil.copytree(folder, self.path / (name or folder.name)))
+
+    def wait(self, condition: Callable[[], object], seconds: float = 30):
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, "nothing came of it"
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.01)
+        return found
+
+    def status(self) -> dict:
+        return self.run("status", "--json").json
+
+    def queue(self) -> list[dict]:
+        return self.status()["queue"]
+
+    def job(self, name: str) -> dict | None:
+        """The job of that name, while it waits or runs."""
+        return next((job for job in self.queue() if job["name"] == name), None)
+
+    def wait_for_reason(self, name: str, words: str) -> dict:
+        """Wait until a job waits or rests with a reason that holds these words."""
+
+        def found() -> dict | None:
+            job = self.job(name)
+            return job if job and words in (job["reason"] or "") else None
+
+        return self.wait(found)
+
+    def result(self, where: str, name: str, seconds: float = 30) -> dict:
+        """Wait until a drop is put away, and read its result."""
+        path = self.path / where / name / "result.json"
+        self.wait(path.exists, seconds)
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+
+@pytest.fixture
+def inbox(emulator, program) -> Callable[..., Inbox]:
+    """Make inboxes with a service of their own: `inbox("--latency", "1", SETTLE_SECONDS="2")`."""
+
+    def make(*words: str, faults: str | None = None, **env: str) -> Inbox:
+        service = emulator(*words, faults=faults)
+        made = Inbox(program(service.base_url), **env)
+        made.service = service
+        return made
+
+    return make
+
+
+class Court:
+    """Compares what was paid for with what is there: the service's bill, and the sessions."""
+
+    @staticmethod
+    def journal(session: Path) -> list[dict]:
+        lines = []
+        for path in sorted(session.glob("journal-*.jsonl")):
+            for line in path.read_bytes().splitlines():
+                try:
+                    lines.append(json.loads(line))
+                except ValueError:
+                    continue
+        return lines
+
+    def judge(self, bill: list[dict], session: Path) -> None:
+        """Fail if one of the promises about money and pictures is broken."""
+        lines = self.journal(session)
+        doubted = {line["request_id"] for line in lines if line["event"] == "in_doubt"}
+        urls = {
+            picture["url"]
+            for line in lines
+            if line["event"] == "answer"
+            for picture in line["pictures"]
+        }
+        kept = [line for line in lines if line["event"] == "picture"]
+        for line in kept:
+            path = session / line["file"]
+            assert path.is_file(), f"{line['file']} is said to be saved and is not there"
+            assert is_whole(path, sniff(path)), f"{line['file']} is not whole"
+            assert path.stat().st_size == line["bytes"]
+        for row in bill:
+            assert row["url"] in urls or row["request_id"] in doubted, (
+                "paid for, and nobody knows of it"
+            )
+        assert len({line["file"] for line in kept}) == len(kept) == len(urls)
+        answered = set()
+        sent = Counter()
+        for line in lines:
+            if line["event"] == "answer" and line["pictures"]:
+                answered.add(line["shot"])
+            if line["event"] == "sending":
+                assert line["shot"] not in answered, f"{line['shot']} was asked for again"
+                sent[line["shot"]] += 1
+        assert all(times <= 2 for times in sent.values()), "in doubt, and sent more than once more"
+
+    def judge_all(self, bill: list[dict], sessions: list[Path]) -> None:
+        """Judge many sessions, each by what its own requests were billed."""
+        asked_by = {
+            line["request_id"]: session
+            for session in sessions
+            for line in self.journal(session)
+            if line["event"] == "sending"
+        }
+        bills: dict[Path, list[dict]] = {session: [] for session in sessions}
+        for row in bill:
+            assert row["request_id"] in asked_by, "paid for by no session"
+            bills[asked_by[row["request_id"]]].append(row)
+        for session, rows in bills.items():
+            self.judge(rows, session)
+
+    def acquits(self, bill: list[dict], session: Path, billed: int) -> bool:
+        """Say whether all promises were kept and the bill has so many rows."""
+        try:
+            self.judge(bill, session)
+        except AssertionError:
+            return False
+        return len(bill) == billed
+
+
+@pytest.fixture
+def court() -> Court:
+    return Court()

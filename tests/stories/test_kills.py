@@ -3,7 +3,6 @@
 Judged from both sides: the bill of the service, and the folders.
 """
 
-import json
 import os
 import random
 import signal
@@ -14,8 +13,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
-from seedream_daemon.imagefile import is_whole, sniff
 
 T2I = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
 BULK = 'kind = "bulk"\nprompt = "retouch"\nsize = "1024x1024"\n'
@@ -34,57 +31,6 @@ FAILPOINTS = {
     "after_saved_record": 1,
     "before_end_record": 1,
 }
-
-
-def journal(session: Path) -> list[dict]:
-    lines = []
-    for path in sorted(session.glob("journal-*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                continue
-    return lines
-
-
-def judge(bill: list[dict], session: Path) -> None:
-    """Compare what was paid for with what is there."""
-    lines = journal(session)
-    doubted = {line["request_id"] for line in lines if line["event"] == "in_doubt"}
-    urls = {
-        picture["url"]
-        for line in lines
-        if line["event"] == "answer"
-        for picture in line["pictures"]
-    }
-    kept = [line for line in lines if line["event"] == "picture"]
-    for line in kept:
-        path = session / line["file"]
-        assert path.is_file(), f"{line['file']} is said to be saved and is not there"
-        assert is_whole(path, sniff(path)), f"{line['file']} is not whole"
-        assert path.stat().st_size == line["bytes"]
-    for row in bill:
-        assert row["url"] in urls or row["request_id"] in doubted, (
-            "paid for, and nobody knows of it"
-        )
-    assert len({line["file"] for line in kept}) == len(kept) == len(urls)
-    answered = set()
-    sent = Counter()
-    for line in lines:
-        if line["event"] == "answer" and line["pictures"]:
-            answered.add(line["shot"])
-        if line["event"] == "sending":
-            assert line["shot"] not in answered, f"{line['shot']} was asked for again"
-            sent[line["shot"]] += 1
-    assert all(times <= 2 for times in sent.values()), "in doubt, and sent more than once more"
-
-
-def is_honest(bill: list[dict], session: Path, billed: int) -> bool:
-    try:
-        judge(bill, session)
-    except AssertionError:
-        return False
-    return len(bill) == billed
 
 
 def run_to_the_end(run, folder: Path, failpoint: str, command: list[str] | None = None) -> Path:
@@ -107,7 +53,7 @@ def run_to_the_end(run, folder: Path, failpoint: str, command: list[str] | None 
 
 
 @pytest.mark.parametrize("failpoint", FAILPOINTS)
-def test_dying_anywhere_costs_no_picture(emulator, program, job_folder, failpoint) -> None:
+def test_dying_anywhere_costs_no_picture(emulator, program, job_folder, court, failpoint) -> None:
     service = emulator()
     run = program(service.base_url)
 
@@ -115,26 +61,25 @@ def test_dying_anywhere_costs_no_picture(emulator, program, job_folder, failpoin
 
     assert len(service.bill()) == FAILPOINTS[failpoint]
     assert sorted(path.name for path in session.glob("*.jpg")) == ["01.jpg"]
-    judge(service.bill(), session)
+    court.judge(service.bill(), session)
 
 
 @pytest.mark.parametrize(
-    ("mutant", "failpoint"),
+    "broken",
     [
         ("url_not_persisted", "after_draft"),
         ("no_record_before_request", "before_answer_record"),
         ("saved_before_rename", "after_picture_record"),
     ],
 )
-def test_the_judge_sees_each_broken_promise(
-    emulator, program, job_folder, mutant, failpoint
-) -> None:
+def test_the_judge_sees_each_broken_promise(emulator, program, job_folder, court, broken) -> None:
     service = emulator()
     run = program(service.base_url)
+    mutant, failpoint = broken
     command = [sys.executable, str(Path(__file__).with_name("mutants.py")), mutant]
     session = run_to_the_end(run, job_folder("fox", T2I), failpoint, command)
 
-    assert not is_honest(service.bill(), session, FAILPOINTS[failpoint])
+    assert not court.acquits(service.bill(), session, FAILPOINTS[failpoint])
 
 
 def newest_journal_bytes(session: Path) -> int:
@@ -156,7 +101,7 @@ def kill_after(process: subprocess.Popen, run, more_bytes: int) -> bool:
     return False
 
 
-def campaign(service, run, folder: Path, kills: int, seed: int) -> Path:
+def campaign(court, service, run, folder: Path, *, kills: int, seed: int) -> Path:
     """Kill a run and its resumes at random moments, then let it end."""
     chance = random.Random(seed)
     command: tuple = ("run", folder)
@@ -169,10 +114,10 @@ def campaign(service, run, folder: Path, kills: int, seed: int) -> Path:
     (session,) = run.sessions()
     ended = run("resume", session.name, "--json")
     assert ended.code in {0, 1}, ended.err
-    judge(service.bill(), session)
+    court.judge(service.bill(), session)
     unsaved = {failure["shot"] for failure in ended.json["failures"]}
     assert ended.json["saved"] + len(unsaved) == ended.json["shots"]
-    doubts = Counter(line["shot"] for line in journal(session) if line["event"] == "in_doubt")
+    doubts = Counter(line["shot"] for line in court.journal(session) if line["event"] == "in_doubt")
     assert all(doubts[shot] == 2 for shot in unsaved), "given up without having asked again"
     assert ended.code == (1 if unsaved else 0)
     return session
@@ -182,15 +127,17 @@ def shoot(job_folder, name: str) -> Path:
     return job_folder(name, BULK, {f"{number:03}.jpg": None for number in range(80)})
 
 
-def test_ten_random_kills_lose_nothing(emulator, program, job_folder) -> None:
+def test_ten_random_kills_lose_nothing(emulator, program, job_folder, court) -> None:
     service = emulator("--latency", "0.05")
-    campaign(service, program(service.base_url), shoot(job_folder, "shoot"), kills=10, seed=7)
+    campaign(
+        court, service, program(service.base_url), shoot(job_folder, "shoot"), kills=10, seed=7
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_fifty_random_kills_lose_nothing(emulator, program, job_folder) -> None:
+def test_fifty_random_kills_lose_nothing(emulator, program, job_folder, court) -> None:
     for seed in range(5):
         service = emulator("--latency", "0.05")
         folder = shoot(job_folder, f"shoot{seed}")
-        campaign(service, program(service.base_url), folder, kills=10, seed=seed)
+        campaign(court, service, program(service.base_url), folder, kills=10, seed=seed)
