@@ -62,8 +62,8 @@ def test_a_failed_drop_moved_back_asks_only_for_what_is_missing(inbox, job_folde
     assert "2 of 3 pictures are in" in (failed / "error.txt").read_text(encoding="utf-8")
 
     # Refused for its content: asked again only once it changed.
-    photo = failed / "b.jpg"
-    photo.write_bytes((failed / "a.jpg").read_bytes() + b"\0")
+    photo = failed / first["failures"][0]["shot"]
+    photo.write_bytes(photo.read_bytes() + b"\0")
     failed.rename(box.path / "shoot")
 
     second = box.result("_done", "shoot")
