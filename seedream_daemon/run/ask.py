@@ -6,73 +6,23 @@ its download starts, so that it can be fetched for 24 hours.
 """
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import anyio
 
-from seedream_daemon.ark.backoff import wait_s
-from seedream_daemon.ark.failures import ArkError, Verdict, advice, spoils_job
+from seedream_daemon.ark.failures import ArkError, Verdict
 from seedream_daemon.ark.wire import ArkAnswer, ArkPicture, ArkRequest
-from seedream_daemon.events import QueuePaused, ShotAnswered, ShotRefused, ShotSending
+from seedream_daemon.events import ShotAnswered, ShotSending
 from seedream_daemon.job.fingerprint import fingerprint
 from seedream_daemon.job.plan import Shot
 from seedream_daemon.run.context import JobContext
-from seedream_daemon.run.gate import Pause
+from seedream_daemon.run.outcome import Answered, CapReachedError, OnAnswered, Outcome, Request
 from seedream_daemon.run.pricing import likely_pixels, shot_price
 from seedream_daemon.run.ready import ReadyPhotos
-from seedream_daemon.session.shot_history import AnsweredPicture
+from seedream_daemon.run.refusals import Refusals
 from seedream_daemon.spend.book import CapReached, Reservation
 from seedream_daemon.spend.ledger import PaceWait
 
 STOPPED = "The service was stopped before the answer came; the request may have been billed."
-
-OnAnswered = Callable[[AnsweredPicture], None]
-
-
-class CapReachedError(Exception):
-    """A cap of money forbids the next request."""
-
-    def __init__(self, cap: CapReached) -> None:
-        super().__init__(cap.message)
-        self.cap = cap
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """Pictures came; they are being fetched."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
-    """Worth another request after `wait_s` seconds; `code` and `message` say what happened.
-
-    `counts` is False where the shot was not at fault: the account was refused.
-    """
-
-    wait_s: float
-    code: str
-    message: str
-    counts: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """Asking again would be useless, or is not ours to decide."""
-
-
-Outcome = Answered | Again | Ended
-
-
-@dataclass(slots=True, kw_only=True)
-class _Request:
-    """A request while it is under way."""
-
-    attempt: int
-    request_id: str
-    price_micro_usd: int | None
-    on_answered: OnAnswered
-    told: list[AnsweredPicture] = field(default_factory=list)
 
 
 class Asker:
@@ -82,6 +32,7 @@ class Asker:
         self._context = context
         self._means = context.means
         self._session = context.session
+        self._refusals = Refusals(context)
 
     async def ask(
         self, shot: Shot, ready: ReadyPhotos, tries: int, on_answered: OnAnswered
@@ -94,6 +45,7 @@ class Asker:
         means = self._means
         wanted = likely_pixels(self._context.plan.size) * self._context.plan.asked.count
         async with means.gate.slot(self._context.job_id):
+            await self._obey_hold()
             await means.room.wait(self._session.path, wanted, means.gate.rest)
             request = await self._reserve(shot, on_answered)
             means.room.promise(wanted)
@@ -102,10 +54,15 @@ class Asker:
             finally:
                 means.room.redeem(wanted)
 
-    async def _reserve(self, shot: Shot, on_answered: OnAnswered) -> _Request:
+    async def _obey_hold(self) -> None:
+        """Leave the service alone as long as it asked for."""
+        while (hold_s := self._means.throttle.hold_until - anyio.current_time()) > 0:
+            await self._means.gate.rest(hold_s)
+
+    async def _reserve(self, shot: Shot, on_answered: OnAnswered) -> Request:
         """Book money and a place in the pace, waiting for the pace."""
         plan = self._context.plan
-        request = _Request(
+        request = Request(
             attempt=self._context.of(shot).attempts + 1,
             request_id=uuid.uuid4().hex,
             price_micro_usd=self.price(shot, plan.asked.count),
@@ -141,7 +98,7 @@ class Asker:
             per_image_micro_usd=self._means.policy.price_per_image_micro_usd,
         )
 
-    async def _send(self, shot: Shot, ready: ReadyPhotos, request: _Request, tries: int) -> Outcome:
+    async def _send(self, shot: Shot, ready: ReadyPhotos, request: Request, tries: int) -> Outcome:
         await self._journal_sending(shot, ready, request)
         began = anyio.current_time()
         answer: ArkAnswer | ArkError | None = None
@@ -160,10 +117,10 @@ class Asker:
                 pictures=(), failed=(), generated_images=None, request_id=None, server_time=None
             )
         if isinstance(answer, ArkError):
-            return await self._refused(shot, request, answer, began, tries)
+            return await self._refusals.take(shot, request, answer, sent_at=began, tries=tries)
         return await self._answered(shot, request, answer, anyio.current_time() - began)
 
-    async def _journal_sending(self, shot: Shot, ready: ReadyPhotos, request: _Request) -> None:
+    async def _journal_sending(self, shot: Shot, ready: ReadyPhotos, request: Request) -> None:
         plan = self._context.plan
         await self._context.journal(
             "sending",
@@ -186,7 +143,7 @@ class Asker:
         )
 
     async def _generate(
-        self, shot: Shot, ready: ReadyPhotos, request: _Request
+        self, shot: Shot, ready: ReadyPhotos, request: Request
     ) -> ArkAnswer | ArkError:
         plan, asked, family = self._context.plan, self._context.plan.asked, self._context.family
 
@@ -214,8 +171,8 @@ class Asker:
         except ArkError as error:
             return error
 
-    async def _journal_picture(self, shot: Shot, request: _Request, picture: ArkPicture) -> None:
-        self._prove()
+    async def _journal_picture(self, shot: Shot, request: Request, picture: ArkPicture) -> None:
+        self._means.gate.prove()
         number = self._context.of(shot).free_number()
         with anyio.CancelScope(shield=True):
             await self._context.journal(
@@ -237,9 +194,9 @@ class Asker:
         request.on_answered(answered)
 
     async def _answered(
-        self, shot: Shot, request: _Request, answer: ArkAnswer, latency_s: float
+        self, shot: Shot, request: Request, answer: ArkAnswer, latency_s: float
     ) -> Outcome:
-        self._prove()
+        self._means.gate.prove()
         self._means.throttle.succeed()
         self._means.gate.deal()
         images = len(request.told) if answer.generated_images is None else answer.generated_images
@@ -270,90 +227,3 @@ class Asker:
             )
         )
         return Answered()
-
-    async def _refused(
-        self, shot: Shot, request: _Request, error: ArkError, sent_at: float, tries: int
-    ) -> Outcome:
-        if error.verdict is Verdict.IN_DOUBT:
-            return await self._doubted(shot, request, error)
-        await self._context.journal(
-            "answer",
-            shot=shot.id,
-            request_id=request.request_id,
-            pictures=[],
-            failed=[],
-            done=True,
-            images=0,
-            error={"code": error.code, "message": error.message, "status": error.status},
-            server_request_id=error.request_id,
-        )
-        await self._means.ledger.release(request.request_id)
-        if error.verdict is Verdict.ACCOUNT:
-            self._tell_refused(shot, request, error, None)
-            self._pause(error)
-            return Again(wait_s=0, code=error.code, message=for_people(error), counts=False)
-        if error.status is not None:
-            self._prove()
-        if error.verdict is Verdict.NEVER:
-            self._tell_refused(shot, request, error, None)
-            if spoils_job(error.code):
-                self._context.spoil(error.code, for_people(error))
-            await self._context.fail(
-                shot, error.code, for_people(error), retryable=False, request_id=request.request_id
-            )
-            return Ended()
-        wait = wait_s(tries, error.retry_after_s, self._means.chance())
-        if error.status == 429:
-            self._means.throttle.refuse(
-                sent_at=sent_at, now=anyio.current_time(), retry_after_s=error.retry_after_s
-            )
-        self._tell_refused(shot, request, error, wait)
-        return Again(wait_s=wait, code=error.code, message=for_people(error))
-
-    async def _doubted(self, shot: Shot, request: _Request, error: ArkError) -> Outcome:
-        """No answer came though the request was sent: it may have been billed."""
-        with anyio.CancelScope(shield=True):
-            await self._context.journal(
-                "in_doubt", shot=shot.id, request_id=request.request_id, why=error.message
-            )
-            await self._means.ledger.doubt(request.request_id)
-        again = self._means.policy.ambiguous == "retry" and self._context.of(shot).doubts <= 1
-        wait = wait_s(1, None, self._means.chance()) if again else None
-        self._tell_refused(shot, request, error, wait)
-        if wait is not None:
-            return Again(wait_s=wait, code=error.code, message=error.message)
-        self._context.ended(shot, "in_doubt", "in_doubt", error.message)
-        return Ended()
-
-    def _prove(self) -> None:
-        self._means.gate.prove()
-
-    def _pause(self, error: ArkError) -> None:
-        if self._means.gate.pause is None:
-            model = self._context.plan.model
-            pause = Pause(why="account", message=for_people(error), model=model)
-            self._means.gate.stop_sending(pause)
-            self._means.emit(QueuePaused(why="account", message=for_people(error)))
-
-    def _tell_refused(
-        self, shot: Shot, request: _Request, error: ArkError, wait: float | None
-    ) -> None:
-        self._means.emit(
-            ShotRefused(
-                job_id=self._context.job_id,
-                shot=shot.id,
-                request_id=request.request_id,
-                attempt=request.attempt,
-                code=error.code,
-                status=error.status,
-                message=error.message,
-                verdict=error.verdict.value,
-                wait_s=wait,
-            )
-        )
-
-
-def for_people(error: ArkError) -> str:
-    """Say what happened and, where we know, what to do; the service's own words follow."""
-    known = advice(error.code)
-    return f"{known} (The service said: {error.message})" if known else error.message

@@ -1,8 +1,10 @@
 """What every part of one running job needs to know."""
 
 import errno
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 
@@ -16,6 +18,8 @@ from seedream_daemon.session.store import SessionWriter
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True, kw_only=True)
 class JobContext:
@@ -23,7 +27,8 @@ class JobContext:
 
     `origin` is the door it came by: folder, tool or command. `cap_micro_usd` is the most that
     the job may spend, None for no cap of its own. `spoiled` is the code and message of a refusal
-    that each further request would meet too.
+    that each further request would meet too. `away` is asked, in a worker thread, when a photo
+    cannot be read: it says why the disk of the drop is not there, None if it is.
     """
 
     means: Means
@@ -33,24 +38,34 @@ class JobContext:
     job_id: str
     origin: str
     cap_micro_usd: int | None = None
+    away: Callable[[], str | None] = lambda: None
     spoiled: tuple[str, str] | None = field(default=None, init=False)
 
     def of(self, shot: Shot) -> ShotHistory:
         """What the journal knows of a shot."""
         return self.session.history.shots[shot.id]
 
+    def asks_again(self, shot: Shot) -> bool:
+        """Whether a shot that is in doubt or lost is asked again by itself: at most once."""
+        return self.means.policy.ambiguous == "retry" and self.of(shot).may_be_asked_again
+
     async def journal(self, event: str, **fields: Any) -> None:
         """Append to the journal; a full disk is waited for, since the fact will not come again."""
+        await self.despite_full_disk(partial(self.session.append, event, **fields))
+
+    async def despite_full_disk(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what writes to a disk, again and again while that is full. Raises other OSErrors."""
         while True:
             try:
-                await self.session.append(event, **fields)
+                done = await work()
             except OSError as error:
                 if error.errno not in DISK_FULL:
                     raise
                 self.means.room.tell_full(self.session.path)
                 await anyio.sleep(LOOK_AGAIN_S)
             else:
-                return
+                self.means.room.tell_written()
+                return done
 
     async def fail(
         self,

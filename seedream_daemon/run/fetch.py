@@ -10,7 +10,8 @@ from seedream_daemon.ark.backoff import wait_s
 from seedream_daemon.ark.results import DownloadError, ResultHostError, UrlGoneError
 from seedream_daemon.events import FetchRetrying, PictureSaved
 from seedream_daemon.job.plan import Shot
-from seedream_daemon.run.context import JobContext
+from seedream_daemon.run.context import DISK_FULL, JobContext
+from seedream_daemon.run.room import LOOK_AGAIN_S
 from seedream_daemon.session.pictures import PictureBrokenError
 from seedream_daemon.session.shot_history import AnsweredPicture
 
@@ -58,9 +59,18 @@ async def fetch_picture(context: JobContext, shot: Shot, picture: AnsweredPictur
                 )
         except ResultHostError as error:
             return Fetch(end=Fetched.FOREIGN, message=str(error))
-        except (UrlGoneError, PictureBrokenError, DownloadError, OSError) as error:
-            kind = type(error) if type(error) in tries else DownloadError
-            tries[kind] += 1
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                # It is paid for: it waits for room, and gives up only when the service stops.
+                means.room.tell_full(session.path)
+                if means.gate.closed:
+                    return Fetch(end=Fetched.LEFT, message=str(error))
+                await anyio.sleep(LOOK_AGAIN_S)
+                continue
+            tries[DownloadError] += 1
+            failure: Exception = error
+        except (UrlGoneError, PictureBrokenError, DownloadError) as error:
+            tries[type(error)] += 1
             failure = error
         else:
             means.emit(

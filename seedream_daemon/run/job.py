@@ -7,9 +7,9 @@ import anyio
 
 from seedream_daemon.events import JobEnded, JobStarted, QueuePaused, QueueReopened, Warned
 from seedream_daemon.job.plan import Shot
-from seedream_daemon.run.ask import CapReachedError
 from seedream_daemon.run.context import JobContext
 from seedream_daemon.run.gate import GateClosedError
+from seedream_daemon.run.outcome import CapReachedError
 from seedream_daemon.run.ready import PhotoDesk
 from seedream_daemon.run.shoot import Shooter
 from seedream_daemon.session.history import Counts
@@ -89,6 +89,7 @@ class JobRun:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._keep_views_fresh)
             await self._each(self._shooter.fetch_answered, unfetched)
+            todo = [shot for shot in shots.values() if self._wants(context.of(shot))]
             async with anyio.create_task_group() as drawing:
                 if todo:
                     drawing.start_soon(self._desk.draw_thumbnails)
@@ -133,7 +134,7 @@ class JobRun:
             return True
         if shot.state is ShotState.FAILED:
             return bool(shot.failure and shot.failure.retryable)
-        return self.context.means.policy.ambiguous == "retry" and shot.doubts <= 1
+        return self.context.means.policy.ambiguous == "retry" and shot.may_be_asked_again
 
     async def _each(self, work: Work, shots: list[Shot]) -> None:
         async with anyio.create_task_group() as group:

@@ -24,6 +24,7 @@ class Room:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._promised = 0
+        self._told_full = False
         self.short: str | None = None
 
     async def wait(
@@ -33,9 +34,7 @@ class Room:
         while True:
             lack = await anyio.to_thread.run_sync(self._lack, folder, wanted)
             if lack is None:
-                if self.short:
-                    self.short = None
-                    self._emit(QueueReopened())
+                self._reopen()
                 return
             if self.short is None:
                 self._emit(QueuePaused(why="disk", message=lack))
@@ -47,9 +46,15 @@ class Room:
         message = (
             f"The disk of {folder} is full. Nothing is lost; the work goes on when there is room."
         )
+        self._told_full = True
         if self.short is None:
             self.short = message
             self._emit(QueuePaused(why="disk", message=message))
+
+    def tell_written(self) -> None:
+        """Tell that something could be written; ends what `tell_full` began."""
+        if self._told_full:
+            self._reopen()
 
     def promise(self, wanted: int) -> None:
         """Count pictures that are on their way."""
@@ -58,6 +63,12 @@ class Room:
     def redeem(self, wanted: int) -> None:
         """Forget them again: they are on disk, or will not come."""
         self._promised -= wanted
+
+    def _reopen(self) -> None:
+        self._told_full = False
+        if self.short:
+            self.short = None
+            self._emit(QueueReopened())
 
     def _lack(self, folder: Path, wanted: int) -> str | None:
         lack = lack_of_room(folder, wanted + self._promised)

@@ -5,10 +5,11 @@ import anyio.abc
 
 from seedream_daemon.events import PhotosPrepared
 from seedream_daemon.job.plan import Shot
-from seedream_daemon.run.ask import Again, Answered, Asker, CapReachedError, OnAnswered
+from seedream_daemon.run.ask import Asker
 from seedream_daemon.run.context import JobContext
 from seedream_daemon.run.fetch import Fetch, Fetched, fetch_picture
 from seedream_daemon.run.gate import GateClosedError
+from seedream_daemon.run.outcome import Again, Answered, CapReachedError, OnAnswered
 from seedream_daemon.run.ready import BadPhotoError, PhotoDesk, ReadyPhotos
 from seedream_daemon.session.shot_history import AnsweredPicture
 
@@ -36,6 +37,11 @@ class Shooter:
         except BadPhotoError as error:
             await context.fail(shot, "bad_photo", str(error), retryable=False)
             return
+        while await self._attempt(shot, ready) is Fetched.LOST and context.asks_again(shot):
+            pass
+
+    async def _attempt(self, shot: Shot, ready: ReadyPhotos) -> Fetched | None:
+        """Ask until the shot ends, fetch what came, and say how that went."""
         fetches: list[Fetch] = []
         stopped: GateClosedError | CapReachedError | None = None
         answered = False
@@ -49,10 +55,9 @@ class Shooter:
             except (GateClosedError, CapReachedError) as error:
                 # Kept until the task group is left, which would cancel what is being fetched.
                 stopped = error
-        if answered:
-            await self._settle(shot, fetches)
         if stopped is not None:
             raise stopped
+        return await self._settle(shot, fetches) if answered else None
 
     async def fetch_answered(self, shot: Shot) -> None:
         """Fetch the pictures of an answer that an earlier start did not get to; costs nothing."""
@@ -98,18 +103,21 @@ class Shooter:
         context = self._context
         fetches.append(await fetch_picture(context, shot, picture))
 
-    async def _settle(self, shot: Shot, fetches: list[Fetch]) -> None:
+    async def _settle(self, shot: Shot, fetches: list[Fetch]) -> Fetched:
         """Say how a shot ended whose answer has come and whose pictures were fetched, or not."""
         context = self._context
         if kept := context.of(shot).kept:
             await context.journal("saved", shot=shot.id, files=[picture.file for picture in kept])
             context.ended(shot, "saved")
-            return
+            return Fetched.SAVED
         worst = next((fetch for fetch in fetches if fetch.end is not Fetched.SAVED), None)
         if worst is None or worst.end is Fetched.LEFT:
             # Paid and journaled: the next start fetches it before anything else.
             context.ended(shot, "failed", "not_fetched", worst.message if worst else None)
-        elif worst.end is Fetched.LOST:
+            return Fetched.LEFT
+        if worst.end is Fetched.FOREIGN:
+            # Paid: asking again would pay again, and is left to a person.
+            await context.fail(shot, "result_host", worst.message, retryable=False)
+        elif not context.asks_again(shot):
             context.ended(shot, "lost", "lost", worst.message)
-        else:
-            await context.fail(shot, "result_host", worst.message, retryable=True)
+        return worst.end

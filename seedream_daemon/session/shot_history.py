@@ -87,7 +87,8 @@ class Failure:
 class ShotHistory:
     """What a shot has been through; `fingerprint` is that of its latest sending.
 
-    `attempts` and `doubts` count over its whole life, `images_billed` and `cost_micro_usd` too.
+    `attempts` and `doubts` count over its whole life, `losses` how often it was asked again since
+    all its pictures were lost, `images_billed` and `cost_micro_usd` too.
     `failure` is the latest, None once the shot is saved or sent again.
     """
 
@@ -104,6 +105,7 @@ class ShotHistory:
         "id",
         "images_billed",
         "kept",
+        "losses",
         "lost",
         "pending",
         "sending",
@@ -115,6 +117,7 @@ class ShotHistory:
         self.state = ShotState.PLANNED
         self.attempts = 0
         self.doubts = 0
+        self.losses = 0
         self.fingerprint: str | None = None
         self.sending: Sending | None = None
         self.kept: tuple[KeptPicture, ...] = ()
@@ -132,6 +135,12 @@ class ShotHistory:
     def pictures(self) -> int:
         """How many pictures are on disk."""
         return len(self.kept)
+
+    @property
+    def may_be_asked_again(self) -> bool:
+        """Whether an in-doubt or lost shot was not yet asked again by itself: once in its life."""
+        in_doubt = self.state is ShotState.IN_DOUBT
+        return self.doubts - in_doubt + self.losses == 0
 
     @property
     def is_in_flight(self) -> bool:
@@ -187,6 +196,7 @@ class ShotHistory:
             at=entry.at,
         )
         self.attempts += 1
+        self.losses += self.state is ShotState.LOST
         self.fingerprint = fields.get("fingerprint")
         self._billed_before, self._cost_before = self.images_billed, self.cost_micro_usd
         self.failure, self.lost, self._done, self._verdict = None, (), False, None

@@ -164,6 +164,35 @@ def test_a_picture_whose_address_is_gone_is_lost_and_named(emulator, program, jo
     assert len(service.bill()) == 2
 
 
+def test_a_lost_picture_is_asked_for_again_once(emulator, program, job_folder) -> None:
+    service = emulator(faults=fault("expired_url", times=2))
+    run = program(service.base_url)
+
+    done = run("run", job_folder("fox", T2I), "--json")
+
+    assert done.code == 1
+    assert done.json["lost"] == 1
+    assert len(service.bill()) == 2
+    assert run("resume", run.sessions()[0].name).code == 1
+    assert len(service.bill()) == 2
+    assert run("retry", run.sessions()[0].name).code == 0
+
+
+def test_nothing_is_sent_while_the_service_asks_to_be_left_alone(
+    emulator, program, job_folder
+) -> None:
+    service = emulator(faults=fault("429", match={"nth": 1}, retry_after=2))
+    run = program(service.base_url)
+    folder = job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(4)))
+
+    assert run("run", folder).code == 0
+
+    refused, *later = (line["at"] for line in events(run.sessions()[0], "sending"))
+    began = datetime.fromisoformat(refused)
+    waits = [(datetime.fromisoformat(at) - began).total_seconds() for at in later]
+    assert min(waits) >= 1.9
+
+
 @pytest.mark.parametrize("name", ["ModelNotOpen", "SetLimitExceeded"])
 def test_a_refused_account_stops_the_run_and_can_be_resumed(
     emulator, program, job_folder, name
