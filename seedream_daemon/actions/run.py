@@ -1,7 +1,5 @@
 """Run a job folder, go on with a session, ask again for what failed."""
 
-import secrets
-import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,12 +11,14 @@ import anyio
 import anyio.to_thread
 
 from seedream_daemon.actions.finish import finish_drop
+from seedream_daemon.actions.photos import plan_with_photos
 from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
 from seedream_daemon.actions.wiring import open_engine
 from seedream_daemon.errors import ConfigError, ExitCode, UsageError
 from seedream_daemon.events import Emit, Warned
+from seedream_daemon.inbox.tend import new_job_id
 from seedream_daemon.job.models import family_of
-from seedream_daemon.job.plan import Photo, Plan
+from seedream_daemon.job.plan import Plan
 from seedream_daemon.run.context import JobContext
 from seedream_daemon.run.engine import Engine
 from seedream_daemon.run.job import JobOutcome, JobRun
@@ -26,7 +26,6 @@ from seedream_daemon.run.pricing import likely_pixels
 from seedream_daemon.run.result import result_document
 from seedream_daemon.run.room import lack_of_room
 from seedream_daemon.session.reload import find_session
-from seedream_daemon.session.shot_history import ShotState
 from seedream_daemon.session.store import SessionWriter
 from seedream_daemon.settings import Settings
 
@@ -86,7 +85,7 @@ async def resume_session(
     try:
         if again:
             _refuse_unknown_shots(session, again)
-        plan = await anyio.to_thread.run_sync(_find_photos, settings, session, photos)
+        plan = await anyio.to_thread.run_sync(plan_with_photos, settings, session, photos)
         if max_cost_micro_usd is not None:
             plan = replace(plan, max_cost_micro_usd=max_cost_micro_usd)
         result = await _resume(settings, session, plan, emit=emit, on_engine=on_engine, again=again)
@@ -162,10 +161,12 @@ async def run_session(
     again: frozenset[str] | None,
     only_fetch: bool = False,
     on_run: Callable[[JobRun], None] = lambda _: None,
+    away: Callable[[], str | None] = lambda: None,
 ) -> RunResult:
     """Run what is left of a session's job to its end and tell the result.
 
-    `on_run` is given the run as it begins, so that it can be watched and cancelled.
+    `on_run` is given the run as it begins, so that it can be watched and cancelled. `away` says
+    why the disk of the photos is not there, None if it is; its return is waited for.
     """
     started = _now()
     context = JobContext(
@@ -176,6 +177,7 @@ async def run_session(
         job_id=str(session.history.job["job_id"]),
         origin=str(session.history.job.get("origin", "command")),
         cap_micro_usd=plan.max_cost_micro_usd,
+        away=away,
     )
     run = JobRun(context, again=again, only_fetch=only_fetch)
     on_run(run)
@@ -216,12 +218,6 @@ def exit_code_of(outcome: JobOutcome) -> ExitCode:
     return ExitCode.OK if outcome.state == "done" else ExitCode.SOME_FAILED
 
 
-def new_job_id() -> str:
-    """Make an id for a job, the same at every door: j and ten letters or digits."""
-    alphabet = string.digits + string.ascii_lowercase
-    return "j" + "".join(secrets.choice(alphabet) for _ in range(10))
-
-
 def _now() -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
@@ -233,52 +229,3 @@ def _refuse_unknown_shots(session: SessionWriter, wanted: frozenset[str]) -> Non
         raise UsageError(
             f"{session.path.name} has no shot {', '.join(unknown)}. Its shots are {some}, ..."
         )
-
-
-def _find_photos(settings: Settings, session: SessionWriter, photos: Path | None) -> Plan:
-    """Give the plan with each photo that is still needed where it lies now."""
-    plan, shots = session.plan, session.history.shots
-    needed = [
-        photo
-        for shot in plan.shots
-        if shots[shot.id].state is not ShotState.SAVED
-        for photo in shot.photos
-    ]
-    if photos is None and all(photo.path.exists() for photo in needed):
-        return plan
-    for root in _likely_roots(settings, session.history.job.get("folder"), photos):
-        moved = _moved(plan, needed, root)
-        if moved is not None:
-            return moved
-    missing = next(photo for photo in needed if photos is not None or not photo.path.exists())
-    raise UsageError(
-        f"The photos of this session are not where they were: {missing.name} is neither at "
-        f"{missing.path} nor elsewhere that was looked. Say where they are with --photos DIR."
-    )
-
-
-def _likely_roots(settings: Settings, folder: str | None, photos: Path | None) -> list[Path]:
-    if photos is not None:
-        return [photos.absolute()]
-    if folder is None:
-        return []
-    name = Path(folder).name
-    return [settings.inbox_dir / place / name for place in ("", "_running", "_failed", "_done")]
-
-
-def _moved(plan: Plan, photos: list[Photo], root: Path) -> Plan | None:
-    """Give the plan with its photos below `root`, by name or by base name; None if one is not."""
-    places: dict[Photo, Photo] = {}
-    for photo in photos:
-        near = (root / photo.name, root / Path(photo.name).name, root / photo.path.name)
-        found = next((path for path in near if path.is_file()), None)
-        if found is None:
-            return None
-        places[photo] = replace(photo, path=found)
-    return replace(
-        plan,
-        shots=tuple(
-            replace(shot, photos=tuple(places.get(photo, photo) for photo in shot.photos))
-            for shot in plan.shots
-        ),
-    )

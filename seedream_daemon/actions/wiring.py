@@ -22,6 +22,8 @@ from seedream_daemon.spend.book import Caps
 from seedream_daemon.spend.ledger import Ledger
 
 FETCHES_AT_ONCE = 16
+# How many are really sent at once is the gate's to say, and may change while jobs run.
+MOST_PARALLEL = 256
 # A service on this machine needs no key, but may well want to see one.
 NO_KEY = "none"
 
@@ -40,7 +42,7 @@ async def open_engine(
         ArkClient(
             settings.ark_base_url,
             key.get_secret_value() if key else NO_KEY,
-            max_parallel=settings.max_parallel,
+            max_parallel=MOST_PARALLEL,
         ) as client,
         ResultFetcher(settings.ark_base_url, settings.result_hosts) as fetcher,
         PhotoWorkers(
@@ -64,7 +66,6 @@ async def open_engine(
             ),
             fetching=anyio.CapacityLimiter(FETCHES_AT_ONCE),
             chance=random.random,
-            max_parallel=settings.max_parallel,
         )
         engine = Engine(means, stop_grace_s=settings.stop_grace_seconds)
         async with engine.running():

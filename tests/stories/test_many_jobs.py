@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from seedream_daemon.actions.plan import plan_folder
-from seedream_daemon.actions.run import new_job_id, new_session, run_session
+from seedream_daemon.actions.run import new_session, run_session
 from seedream_daemon.actions.wiring import open_engine
 from seedream_daemon.events import Event, ShotEnded, ShotSending
+from seedream_daemon.inbox.tend import new_job_id
 from seedream_daemon.settings import Settings
 
 

@@ -191,3 +191,23 @@ def test_a_session_reloads_as_it_was_saved(emulator, program, job_folder) -> Non
     assert row["complete"]
     assert shown["cells"].keys() == {"1_1", "1_2", "2_1", "2_2"}
     assert shown["failures"] == []
+
+
+def test_a_session_whose_photos_moved_goes_on_where_they_are_now(
+    emulator, program, job_folder, tmp_path
+) -> None:
+    service = emulator(faults='[[fault]]\nfault = "moderation"\nmatch = {nth = 2}\n')
+    run = program(service.base_url)
+    job = 'kind = "bulk"\nprompt = "retouch"\nsize = "1024x1024"\n'
+    folder = job_folder("shoot", job, dict.fromkeys(["photos/a.jpg", "photos/b.jpg"]))
+    assert run("run", folder, MAX_PARALLEL="1").code == 1
+    session = one_session(run).name
+    moved = folder.rename(tmp_path / "elsewhere")
+
+    lost = run("retry", session)
+    found = run("retry", session, "--photos", moved)
+
+    assert lost.code == 2
+    assert "--photos" in lost.err
+    assert found.code == 0, found.err
+    assert len(service.bill()) == 2
