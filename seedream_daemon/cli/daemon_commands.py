@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from seedream_daemon import __version__
 from seedream_daemon.cli.settled import in_loop, json_option, put, put_line, say, settings_for
 
 
@@ -25,7 +26,19 @@ def serve(context: click.Context, *, once: bool) -> int:
 
     settings = settings_for(context)
     read()
-    return int(in_loop(lambda: run_service(settings, emit=log.tell, once=once, reread=read)))
+    log.note(
+        "service_started",
+        version=__version__,
+        pid=os.getpid(),
+        inbox=str(settings.inbox_dir),
+        outputs=str(settings.output_base_dir),
+        service=settings.ark_base_url,
+        model=settings.seedream_model_id,
+        max_parallel=settings.max_parallel,
+    )
+    code = in_loop(lambda: run_service(settings, emit=log.tell, once=once, reread=read))
+    log.note("service_stopped", exit_code=int(code))
+    return int(code)
 
 
 @click.command()
