@@ -138,7 +138,7 @@ def _check_photos(settings: Settings, plan: Plan, photos: tuple[Photo, ...]) -> 
             said: str | None = f"cannot be read: {error.strerror}"
         else:
             said = photo_problem(plan, photo, facts, max_input_mb=settings.max_input_mb)
-            if warning := turn_warning(plan, photo, facts):
+            if warning := turn_warning(plan, photo, facts, max_input_mb=settings.max_input_mb):
                 warnings.append(warning)
         if said:
             problems.append(Problem(file=photo.name, message=f"the photo {said}"))

@@ -46,9 +46,10 @@ def photo_problem(
             return limits_problem(facts, max_input_mb=max_input_mb)
 
 
-def turn_warning(plan: Plan, photo: Photo, facts: PhotoFacts) -> str | None:
+def turn_warning(plan: Plan, photo: Photo, facts: PhotoFacts, *, max_input_mb: float) -> str | None:
     """Warn of a photo that is sent as it lies while viewers show it turned."""
-    if photo.prepare == "crop" or facts.format == "heic" or plan.upright or facts.orientation == 1:
+    treatment = treatment_of(plan, photo, facts, max_input_mb=max_input_mb)
+    if treatment is not Treatment.AS_IS or facts.orientation == 1:
         return None
     return (
         f"{photo.name} is turned by its EXIF orientation ({facts.orientation}); the service may "
