@@ -6,6 +6,7 @@ its download starts, so that it can be fetched for 24 hours.
 """
 
 import uuid
+from functools import partial
 
 import anyio
 
@@ -79,7 +80,9 @@ class Asker:
             origin=self._context.origin,
         )
         while True:
-            booked = await self._means.ledger.reserve(reservation)
+            booked = await self._context.despite_full_disk(
+                partial(self._means.ledger.reserve, reservation), self._means.gate.rest
+            )
             match booked:
                 case PaceWait(seconds=seconds):
                     await self._means.gate.rest(seconds)
@@ -122,7 +125,8 @@ class Asker:
 
     async def _journal_sending(self, shot: Shot, ready: ReadyPhotos, request: Request) -> None:
         plan = self._context.plan
-        await self._context.journal(
+        append = partial(
+            self._session.append,
             "sending",
             shot=shot.id,
             attempt=request.attempt,
@@ -131,6 +135,8 @@ class Asker:
             count=plan.asked.count,
             price_micro_usd=request.price_micro_usd,
         )
+        # Nothing has left yet: where the disk is full a stop need not wait for it.
+        await self._context.despite_full_disk(append, self._means.gate.rest)
         self._means.emit(
             ShotSending(
                 job_id=self._context.job_id,
@@ -214,7 +220,10 @@ class Asker:
             images=images,
             server_request_id=answer.request_id,
         )
-        await self._means.ledger.settle(request.request_id, images=images, micro_usd=cost or 0)
+        settle = partial(
+            self._means.ledger.settle, request.request_id, images=images, micro_usd=cost or 0
+        )
+        await self._context.despite_full_disk(settle)
         self._means.emit(
             ShotAnswered(
                 job_id=self._context.job_id,

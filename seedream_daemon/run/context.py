@@ -53,8 +53,15 @@ class JobContext:
         """Append to the journal; a full disk is waited for, since the fact will not come again."""
         await self.despite_full_disk(partial(self.session.append, event, **fields))
 
-    async def despite_full_disk(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do what writes to a disk, again and again while that is full. Raises other OSErrors."""
+    async def despite_full_disk(
+        self,
+        work: Callable[[], Awaitable[T]],
+        rest: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> T:
+        """Do what writes to a disk, again and again while that is full; `rest` sleeps between.
+
+        Raises OSError where the disk fails in another way.
+        """
         while True:
             try:
                 done = await work()
@@ -62,7 +69,7 @@ class JobContext:
                 if error.errno not in DISK_FULL:
                     raise
                 self.means.room.tell_full(self.session.path)
-                await anyio.sleep(LOOK_AGAIN_S)
+                await rest(LOOK_AGAIN_S)
             else:
                 self.means.room.tell_written()
                 return done

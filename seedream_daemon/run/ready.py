@@ -3,6 +3,7 @@
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import anyio.to_thread
 from seedream_daemon.ark.wire import SentPhoto
 from seedream_daemon.durable import write_atomically
 from seedream_daemon.events import Warned
+from seedream_daemon.failpoints import failpoint
 from seedream_daemon.job.plan import Photo, Shot
 from seedream_daemon.photos.inspect import MB, PhotoFacts, digest, inspect, limits_problem
 from seedream_daemon.photos.steps import PhotoUnusableError, Prepared, PrepareRequest, Step
@@ -75,7 +77,8 @@ class PhotoDesk:
             photos=tuple(one.sent for one in ready), digests=tuple(one.digest for one in ready)
         )
         if self._context.plan.kind == "i2i":
-            await anyio.to_thread.run_sync(self._keep_references, photos)
+            keep = partial(anyio.to_thread.run_sync, self._keep_references, photos)
+            await self._context.despite_full_disk(keep, self._context.means.gate.rest)
         return photos
 
     async def draw_thumbnails(self) -> None:
@@ -86,9 +89,9 @@ class PhotoDesk:
                 to = context.session.path / thumbnail_file(group.name, number)
                 if to.exists():
                     continue
-                to.parent.mkdir(parents=True, exist_ok=True)
                 request = PrepareRequest(photo=photo.path, to=to, step="thumbnail", name=photo.name)
                 try:
+                    to.parent.mkdir(parents=True, exist_ok=True)
                     await context.means.workers.prepare(request)
                 except (PhotoUnusableError, OSError) as error:
                     self._warn(f"There is no thumbnail of {photo.name}: {error}")
@@ -105,11 +108,7 @@ class PhotoDesk:
 
     async def _prepare(self, shot: Shot, photo: Photo) -> ReadyPhoto:
         context, policy = self._context, self._context.means.policy
-        try:
-            facts, sha256 = await anyio.to_thread.run_sync(_look, photo.path)
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise BadPhotoError(f"{photo.name} cannot be read: {why}.") from error
+        facts, sha256 = await self._look(photo)
         if said := photo_problem(context.plan, photo, facts, max_input_mb=policy.max_input_mb):
             raise BadPhotoError(f"{photo.name} {said}.")
         treatment = treatment_of(context.plan, photo, facts, max_input_mb=policy.max_input_mb)
@@ -120,6 +119,17 @@ class PhotoDesk:
         assert facts.mime is not None  # noqa: S101 - photo_problem refuses what is no photo
         sent = SentPhoto(path=photo.path, mime=facts.mime, size_bytes=facts.bytes)
         return ReadyPhoto(sent=sent, digest=sha256)
+
+    async def _look(self, photo: Photo) -> tuple[PhotoFacts, str]:
+        """Read a photo, waiting for a disk that is away: that is not the photo's fault."""
+        while True:
+            try:
+                return await anyio.to_thread.run_sync(_look, photo.path)
+            except OSError as error:
+                if await anyio.to_thread.run_sync(self._context.away) is None:
+                    why = error.strerror or str(error)
+                    raise BadPhotoError(f"{photo.name} cannot be read: {why}.") from error
+            await self._context.means.gate.rest(LOOK_AGAIN_S)
 
     async def _convert(
         self, shot: Shot, photo: Photo, facts: PhotoFacts, sha256: str, treatment: Treatment
@@ -133,37 +143,45 @@ class PhotoDesk:
                 "export it as a new JPEG."
             )
         request = self._request(photo, facts, sha256, treatment)
-        await context.journal("prepare_begin", durable=False, shot=shot.id, photo=photo.name)
-        try:
-            prepared = await self._in_worker(request)
-        except PhotoUnusableError as error:
-            await self._journal_prepared(shot, photo, None, sha256)
-            raise BadPhotoError(error.message) from error
+        prepared = await self._in_worker(shot, photo, request, sha256)
         await self._journal_prepared(shot, photo, prepared, sha256)
         if prepared.warning:
             self._warn(prepared.warning)
         sent = SentPhoto(path=prepared.file, mime=prepared.mime, size_bytes=prepared.bytes)
         return ReadyPhoto(sent=sent, digest=sha256)
 
-    async def _in_worker(self, request: PrepareRequest) -> Prepared:
+    async def _in_worker(
+        self, shot: Shot, photo: Photo, request: PrepareRequest, sha256: str
+    ) -> Prepared:
         """Prepare a photo; a full disk is waited for, as it is not the photo's fault."""
         means = self._context.means
         while True:
+            await self._context.journal(
+                "prepare_begin", durable=False, shot=shot.id, photo=photo.name
+            )
+            failpoint("during_prepare")
             try:
+                request.to.parent.mkdir(exist_ok=True)
                 return await means.workers.prepare(request)
+            except PhotoUnusableError as error:
+                await self._journal_prepared(shot, photo, None, sha256)
+                raise BadPhotoError(error.message) from error
             except OSError as error:
-                if error.errno not in DISK_FULL:
+                is_full = error.errno in DISK_FULL
+                if is_full:
+                    means.room.tell_full(self._context.session.path)
+                # Over for now: a death while the disk is waited for is not the photo's.
+                await self._journal_prepared(shot, photo, None, sha256)
+                if not is_full and await anyio.to_thread.run_sync(self._context.away) is None:
                     why = error.strerror or str(error)
                     raise BadPhotoError(f"{request.name} cannot be prepared: {why}.") from error
-                means.room.tell_full(self._context.session.path)
-                await means.gate.rest(LOOK_AGAIN_S)
+            await means.gate.rest(LOOK_AGAIN_S)
 
     def _request(
         self, photo: Photo, facts: PhotoFacts, sha256: str, treatment: Treatment
     ) -> PrepareRequest:
         context = self._context
         folder = context.session.path / PREPARED
-        folder.mkdir(exist_ok=True)
         too_large = context.plan.oversize == "shrink" and photo_is_over(
             facts, context.means.policy.max_input_mb
         )

@@ -1,5 +1,7 @@
 """A request that came to nothing -> whether it is asked again, never, or waited for."""
 
+from functools import partial
+
 import anyio
 
 from seedream_daemon.ark.backoff import wait_s
@@ -35,7 +37,8 @@ class Refusals:
             error={"code": error.code, "message": error.message, "status": error.status},
             server_request_id=error.request_id,
         )
-        await self._means.ledger.release(request.request_id)
+        release = partial(self._means.ledger.release, request.request_id)
+        await self._context.despite_full_disk(release)
         if error.verdict is Verdict.ACCOUNT:
             self._tell_refused(shot, request, error, None)
             self._pause(error)
@@ -64,7 +67,8 @@ class Refusals:
             await self._context.journal(
                 "in_doubt", shot=shot.id, request_id=request.request_id, why=error.message
             )
-            await self._means.ledger.doubt(request.request_id)
+            doubt = partial(self._means.ledger.doubt, request.request_id)
+            await self._context.despite_full_disk(doubt)
         again = self._context.asks_again(shot)
         wait = wait_s(1, None, self._means.chance()) if again else None
         self._tell_refused(shot, request, error, wait)
