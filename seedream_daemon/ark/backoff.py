@@ -61,6 +61,11 @@ class Throttle:
         self._hold_until = float("-inf")
 
     @property
+    def limit(self) -> int:
+        """How many requests may be in flight when nothing is refused."""
+        return self._limit
+
+    @property
     def allowed(self) -> int:
         """How many requests may be in flight now, from 1 to the limit."""
         return self._allowed

@@ -1,5 +1,6 @@
 """One job: which of its shots are asked for, side by side, until all have ended or it rests."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from seedream_daemon.spend.book import CapReached
 
 REFRESH_S = 1.0
 MONEY_LOOK_S = 20.0
+STOPPED = "The service was stopped."
 
 Work = Callable[[Shot], Awaitable[None]]
 
@@ -55,9 +57,7 @@ class JobRun:
         self._only_fetch = only_fetch
         self._desk = PhotoDesk(context)
         self._shooter = Shooter(context, self._desk)
-        # Enough shots side by side to keep every slot busy while others prepare and save, and no
-        # more: memory must not grow with the job.
-        self._under_way = anyio.Semaphore(2 * context.means.max_parallel + 4)
+        self._under_way = anyio.CapacityLimiter(self._side_by_side())
         self._rest: tuple[str, str] | None = None
         self._cap: CapReached | None = None
         self.resting: str | None = None
@@ -66,6 +66,15 @@ class JobRun:
     def cancel(self) -> None:
         """Send nothing more for this job; what is in flight is waited for and saved."""
         self._cancelled = True
+
+    def resize(self) -> None:
+        """Follow a limit of parallel requests that has changed."""
+        self._under_way.total_tokens = self._side_by_side()
+
+    def _side_by_side(self) -> int:
+        # Enough shots to keep every slot busy while others prepare and save, and no more: memory
+        # must not grow with the job.
+        return 2 * self.context.means.throttle.limit + 4
 
     async def run(self) -> JobOutcome:
         """Bring every shot to an end, or stop where nothing more may be sent."""
@@ -106,6 +115,13 @@ class JobRun:
 
     async def _settle_old(self) -> None:
         """Tell the ledger what came of requests whose process died before it could."""
+        gate = self.context.means.gate
+        try:
+            await self.context.despite_full_disk(self._settle_open_requests, gate.rest)
+        except GateClosedError:
+            self._rest = ("stop", STOPPED)
+
+    async def _settle_open_requests(self) -> None:
         ledger, shots = self.context.means.ledger, self.context.session.history.shots
         open_requests = await ledger.open_requests(self.context.job_id)
         if not open_requests:
@@ -139,9 +155,9 @@ class JobRun:
     async def _each(self, work: Work, shots: list[Shot]) -> None:
         async with anyio.create_task_group() as group:
             for shot in shots:
-                await self._under_way.acquire()
+                await self._under_way.acquire_on_behalf_of(shot.id)
                 if self._stopped():
-                    self._under_way.release()
+                    self._under_way.release_on_behalf_of(shot.id)
                     break
                 group.start_soon(self._one, work, shot)
 
@@ -150,15 +166,13 @@ class JobRun:
             await work(shot)
         except GateClosedError:
             pause = self.context.means.gate.pause
-            self._rest = self._rest or (
-                (pause.why, pause.message) if pause else ("stop", "The service was stopped.")
-            )
+            self._rest = self._rest or ((pause.why, pause.message) if pause else ("stop", STOPPED))
         except CapReachedError as error:
             self._cap = error.cap
             which = "job_budget" if error.cap.which == "job" else "budget"
             self._rest = self._rest or (which, error.cap.message)
         finally:
-            self._under_way.release()
+            self._under_way.release_on_behalf_of(shot.id)
 
     async def _money_comes_back(self) -> bool:
         """Wait until a cap of the day lets shots start again; False where nobody waits for it."""
@@ -177,7 +191,7 @@ class JobRun:
                     means.emit(QueueReopened())
                     return True
         except GateClosedError:
-            self._rest = ("stop", "The service was stopped.")
+            self._rest = ("stop", STOPPED)
         finally:
             self.resting = None
         return False
@@ -188,7 +202,9 @@ class JobRun:
     async def _keep_views_fresh(self) -> None:
         while True:
             await anyio.sleep(REFRESH_S)
-            await self.context.session.refresh()
+            # A view can be rebuilt from the journal at any time; it must never end the job.
+            with contextlib.suppress(OSError):
+                await self.context.session.refresh()
 
     def _outcome(self) -> JobOutcome:
         counts = self.context.session.history.counts()

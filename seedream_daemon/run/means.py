@@ -44,4 +44,3 @@ class Means:
     fetching: anyio.CapacityLimiter
     chance: Callable[[], float]
     asking: set[anyio.CancelScope] = field(default_factory=set)
-    max_parallel: int = 8
