@@ -63,9 +63,10 @@ class DropRunner:
         started = _now()
         try:
             async with self._places:
+                self._refuse_if_stopping()
                 result = await self._run(job, folder)
         except GateClosedError:
-            job.state, job.reason = "paused", "The service was stopped."
+            self._leave(job)
             return
         except SeedreamError as error:
             document = refused_result(
@@ -84,7 +85,20 @@ class DropRunner:
             job.run, job.state = None, "paused"
             job.reason = result.document["reason"]
             return
-        await self._put_away(job, folder, result.document)
+        try:
+            await self._put_away(job, folder, result.document)
+        except GateClosedError:
+            self._leave(job)
+
+    def _refuse_if_stopping(self) -> None:
+        """Begin nothing once the service stops: a thousand drops may have waited for their turn."""
+        if self._engine.stopping:
+            raise GateClosedError
+
+    @staticmethod
+    def _leave(job: LiveJob) -> None:
+        """Leave a drop in _running, for the next start."""
+        job.run, job.state, job.reason = None, "paused", "The service was stopped."
 
     def _unexpected(self, job: LiveJob, error: Exception, started: str) -> RunResult:
         """Give the result of a job that met a bug; its session can be resumed."""
@@ -130,7 +144,9 @@ class DropRunner:
                 if job.cancelled:
                     run.cancel()
 
-            return await run_session(self._engine, session, plan, again=begun.again, on_run=on_run)
+            return await run_session(
+                self._engine, session, plan, again=begun.again, on_run=on_run, away=self._away
+            )
         finally:
             session.release()
 
@@ -141,10 +157,11 @@ class DropRunner:
         while True:
             try:
                 return await begin(self.settings, plan, facts, before)
-            except (ConfigError, SessionBusyError) as error:
-                if job.reason != error.message:
-                    job.reason = error.message
-                    self._emit(Warned(message=error.message, job_id=job.job_id))
+            except (ConfigError, SessionBusyError, OSError) as error:
+                reason = error.message if isinstance(error, SeedreamError) else str(error)
+                if job.reason != reason:
+                    job.reason = reason
+                    self._emit(Warned(message=reason, job_id=job.job_id))
                 await self._engine.means.gate.rest(TRY_AGAIN_S)
                 if job.cancelled:
                     raise CancelledDropError(NEVER_BEGUN) from None
@@ -179,19 +196,32 @@ class DropRunner:
         await self._insist(partial(self._jobs.end, job, document))
 
     async def _insist(self, work: Callable[[], Any]) -> Any:
-        """Do disk work, waiting for a disk that is full or gone; a drop that is gone is let go."""
+        """Do disk work, waiting for a disk that is full or gone; a drop that is gone is let go.
+
+        Raises GateClosedError where the service stops before the disk is back.
+        """
         said = None
         while True:
+            why = await anyio.to_thread.run_sync(self._away)
             try:
-                return await anyio.to_thread.run_sync(work)
+                if why is None:
+                    return await anyio.to_thread.run_sync(work)
             except FileNotFoundError as error:
-                self._emit(Warned(message=f"The drop is no longer there: {error.filename}"))
-                return None
+                why = await anyio.to_thread.run_sync(self._away)
+                if why is None:
+                    self._emit(Warned(message=f"The drop is no longer there: {error.filename}"))
+                    return None
             except OSError as error:
-                if said != str(error):
-                    said = str(error)
-                    self._emit(Warned(message=f"Waiting for the disk: {error}"))
-                await anyio.sleep(TRY_AGAIN_S)
+                why = str(error)
+            if said != why:
+                said = why
+                self._emit(Warned(message=f"Waiting for the disk: {why}"))
+            await self._engine.means.gate.rest(TRY_AGAIN_S)
+
+    def _away(self) -> str | None:
+        """Say why the disk of the inbox is not there, None if it is; blocks."""
+        gone = self._place.missing()
+        return None if gone is None else gone.reason
 
 
 def _now() -> str:

@@ -1,5 +1,6 @@
 """What systemd hears: that we are ready, alive, and how it goes."""
 
+import contextlib
 import os
 import time
 
@@ -30,6 +31,10 @@ class Pulse:
         """Say that the service serves."""
         self._notifier.ready(self.sentence())
 
+    def reloading(self) -> None:
+        """Say that the settings are read anew; `ready` ends it."""
+        self._notifier.reloading()
+
     async def beat(self) -> None:
         """Tell how it goes until cancelled."""
         async with anyio.create_task_group() as group:
@@ -38,7 +43,8 @@ class Pulse:
             while True:
                 await anyio.to_thread.run_sync(os.getpid)
                 self._thread_answered_s = time.monotonic()
-                self._spent_micro_usd = (await self._service.engine.means.ledger.today()).spent
+                with contextlib.suppress(OSError):  # a sick disk must not silence the pulse
+                    self._spent_micro_usd = (await self._service.engine.means.ledger.today()).spent
                 if (sentence := self.sentence()) != self._told:
                     self._told = sentence
                     self._notifier.status(sentence)

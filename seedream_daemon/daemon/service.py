@@ -14,11 +14,12 @@ import anyio.to_thread
 
 from seedream_daemon import __version__
 from seedream_daemon.actions.wiring import caps_of, open_engine
+from seedream_daemon.daemon.clients import Clients
 from seedream_daemon.daemon.drops import DropRunner
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
 from seedream_daemon.daemon.probe import keep_probing
 from seedream_daemon.errors import PRECEDENCE, ConfigError, ExitCode
-from seedream_daemon.events import Emit, Event, QueuePaused
+from seedream_daemon.events import Emit, Event, QueuePaused, Warned
 from seedream_daemon.inbox.claim import move, read_result, running
 from seedream_daemon.inbox.place import NotThere, Place, lock_inbox, open_inbox
 from seedream_daemon.inbox.tend import Drop, new_job_id
@@ -45,6 +46,9 @@ class Service:
         self.jobs = jobs
         self.tally = Tally()
         self.since = _now()
+        self.clients = Clients()
+        self.ends_when_idle = False
+        self._emit = emit
         self._drops = DropRunner(settings, engine, place, jobs, emit)
         self._tasks: anyio.abc.TaskGroup | None = None
         self.watcher = Watcher(
@@ -94,7 +98,14 @@ class Service:
         means = self.engine.means
         means.throttle.resize(settings.max_parallel)
         means.ledger.limit(images_per_minute=settings.images_per_minute, caps=caps_of(settings))
+        for job in self.jobs.live.values():
+            if job.run is not None:
+                job.run.resize()
         means.gate.deal()
+
+    def warn(self, message: str) -> None:
+        """Tell people of something that is wrong and does not stop the service."""
+        self._emit(Warned(message=message))
 
     async def status(self) -> dict[str, Any]:
         """Give what `status --json` prints."""

@@ -5,6 +5,7 @@ import string
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -26,11 +27,13 @@ class Drop:
     """A drop that is whole and ours, lying below _running.
 
     `name` is what it was called in the inbox; `cut_short` names files that never became whole.
+    `seen` is when it was first seen there, RFC 3339.
     """
 
     job_id: str
     name: str
     folder: Path
+    seen: str
     cut_short: tuple[str, ...] = ()
 
 
@@ -56,6 +59,7 @@ class Tended:
     def __init__(self, name: str, care: Care, *, absent_s: float | None) -> None:
         self.name = name
         self.job_id = new_job_id()
+        self.seen = datetime.now().astimezone().isoformat(timespec="seconds")
         self.wait: Wait | None = None
         self._care = care
         self._folder = care.place.root / name
@@ -69,6 +73,11 @@ class Tended:
             with anyio.move_on_after(again_s):
                 await self._look_now.wait()
             self._look_now = anyio.Event()
+
+    def hurry(self) -> None:
+        """Take the drop as soon as it is whole, without waiting for quiet."""
+        self._settling.hurry()
+        self._look_now.set()
 
     def moved_in(self) -> None:
         """Take note that the drop was renamed in from outside the inbox."""
@@ -104,6 +113,8 @@ class Tended:
             return self._hold(reason or f"{error.filename}: {error.strerror}")
         except OSError as error:
             return self._hold(f"the disk answers: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001 - a bug met by one drop must not end the others
+            return self._hold(f"something unexpected happened ({type(error).__name__}: {error})")
 
     async def _claim(self, seen: Sight, decision: Claim) -> float | None:
         taken = await self._in_thread(partial(claim.claim, self._care.place, self.name, seen))
@@ -125,6 +136,7 @@ class Tended:
             job_id=self.job_id,
             name=taken.name,
             folder=taken.folder,
+            seen=self.seen,
             cut_short=decision.cut_short,
         )
         await self._care.on_drop(drop)
