@@ -1,0 +1,83 @@
+"""MCP's stdio framing over a stream: one JSON-RPC message a line."""
+
+import anyio
+import anyio.abc
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
+from mcp.types import (
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
+
+from seedream_daemon.mcp_server.answers import Answers
+
+# As much as a request over HTTP may have.
+MOST_LINE_BYTES = 4 * 1024 * 1024
+
+Inbound = MemoryObjectSendStream[SessionMessage | Exception]
+Outbound = MemoryObjectReceiveStream[SessionMessage]
+
+
+class Framing:
+    """One client's stream. `read` and `write` run beside the server until the client leaves."""
+
+    def __init__(self, stream: anyio.abc.ByteStream, answers: Answers) -> None:
+        self._stream = stream
+        self._answers = answers
+        self._sending = anyio.Lock()
+
+    async def read(self, inbound: Inbound) -> None:
+        """Pass on what the client says, until it leaves or says a line that is too long."""
+        async with inbound:
+            rest = bytearray()
+            while len(rest) <= MOST_LINE_BYTES:
+                try:
+                    piece = await self._stream.receive(65_536)
+                except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                    return
+                searched = len(rest)
+                rest += piece
+                if rest.find(b"\n", searched) < 0:
+                    continue
+                *lines, rest = rest.split(b"\n")
+                for line in lines:
+                    await self._take(bytes(line), inbound)
+
+    async def write(self, outbound: Outbound) -> None:
+        """Send what the server says, and note which replies were handed over."""
+        async with outbound:
+            async for item in outbound:
+                message = item.message
+                if not await self._send(message):
+                    return
+                if isinstance(message, JSONRPCResponse):
+                    self._answers.sent(message.id)
+
+    async def _take(self, line: bytes, inbound: Inbound) -> None:
+        if not line.strip():
+            return
+        try:
+            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+        except ValidationError:
+            error = ErrorData(code=PARSE_ERROR, message="That line is no JSON-RPC message.")
+            await self._send(JSONRPCError(jsonrpc="2.0", id=None, error=error))
+            return
+        try:
+            await inbound.send(SessionMessage(message))
+        except anyio.BrokenResourceError:
+            return
+
+    async def _send(self, message: JSONRPCMessage) -> bool:
+        """Send one line; False if the client is gone."""
+        line = message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+        try:
+            async with self._sending:
+                await self._stream.send(line)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            return False
+        return True
