@@ -159,7 +159,7 @@ class Settings(BaseModel):
 
 
 _VARIABLES = frozenset(name.upper() for name in Settings.model_fields)
-_PATHS = frozenset(
+PATHS = frozenset(
     {
         "ARK_API_KEY_FILE",
         "INBOX_DIR",
@@ -242,7 +242,7 @@ def _values_in(file: Path) -> dict[str, str]:
 
 
 def _placed(name: str, value: str, folder: Path) -> str:
-    if name in _PATHS:
+    if name in PATHS:
         return os.path.abspath(folder / Path(value).expanduser())  # noqa: PTH100 - links stay as named
     if name == "ALLOWED_ROOTS":
         return os.pathsep.join(

@@ -1,31 +1,41 @@
 """Commands that are the daemon, or ask it: serve, status, jobs, cancel, spend, init."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from seedream_daemon import __version__
-from seedream_daemon.cli.settled import in_loop, json_option, put, put_line, say, settings_for
+from seedream_daemon.cli.settled import (
+    in_loop,
+    json_option,
+    put,
+    put_line,
+    say,
+    settings_anywhere,
+    settings_for,
+)
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="Run what is in the inbox now, and exit.")
+@click.option("--on-demand", is_flag=True, help="End after 10 minutes without job and client.")
+@click.option("--idle", type=click.FloatRange(0), default=600.0, hidden=True)
 @click.pass_context
-def serve(context: click.Context, *, once: bool) -> int:
+def serve(context: click.Context, *, once: bool, on_demand: bool, idle: float) -> int:
     """Serve the inbox: run every folder that is dropped into it, until stopped."""
     from seedream_daemon import log
     from seedream_daemon.daemon.serve import serve as run_service
-    from seedream_daemon.settings import Settings, load_settings
+    from seedream_daemon.settings import Settings
 
     def read() -> Settings:
-        settings, _ = load_settings(os.environ, context.find_root().obj)
+        settings = settings_anywhere(context) if on_demand else settings_for(context)
         log.configure(settings.log_format, settings.log_level, secrets=_secrets(settings))
         return settings
 
-    settings = settings_for(context)
-    read()
+    settings = read()
     log.note(
         "service_started",
         version=__version__,
@@ -36,7 +46,8 @@ def serve(context: click.Context, *, once: bool) -> int:
         model=settings.seedream_model_id,
         max_parallel=settings.max_parallel,
     )
-    code = in_loop(lambda: run_service(settings, emit=log.tell, once=once, reread=read))
+    work = partial(run_service, settings, emit=log.tell, once=once, reread=read)
+    code = in_loop(lambda: work(idle_s=idle if on_demand else None))
     log.note("service_stopped", exit_code=int(code))
     return int(code)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from seedream_daemon.errors import ConfigError
 from seedream_daemon.settings import Settings, load_settings
 
 Result = TypeVar("Result")
@@ -18,6 +19,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 def settings_for(context: click.Context) -> Settings:
     """Read the settings; warnings go to stderr."""
     settings, warnings = load_settings(os.environ, context.find_root().obj)
+    for warning in warnings:
+        say(warning)
+    return settings
+
+
+def settings_anywhere(context: click.Context) -> Settings:
+    """Read the settings where the current folder is a stranger's, as it is for MCP hosts."""
+    from seedream_daemon.daemon.on_demand import refuse_current_folder
+    from seedream_daemon.mcp_bridge.place import NotConfiguredError, settings_file
+
+    named = context.find_root().obj
+    try:
+        file = settings_file(os.environ, str(named) if named else None)
+    except NotConfiguredError as error:
+        raise ConfigError(str(error)) from error
+    refuse_current_folder(os.environ, file)
+    settings, warnings = load_settings(os.environ, file, use_current_folder=False)
     for warning in warnings:
         say(warning)
     return settings

@@ -1,6 +1,5 @@
 """The control socket: one JSON line asks the daemon, one JSON line answers."""
 
-import hashlib
 import json
 import os
 import socket
@@ -13,25 +12,16 @@ import anyio.abc
 import anyio.to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from seedream_daemon.daemon.sockets import socket_path
 from seedream_daemon.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from seedream_daemon.daemon.service import Service
 
-# The address of a Unix socket must fit into 108 bytes on Linux, 104 elsewhere.
-MOST_ADDRESS_BYTES = 100
+__all__ = ["NoDaemonError", "ask_daemon", "serve_control", "socket_path"]
+
 MOST_LINE_BYTES = 64_000
 ANSWER_S = 30.0
-
-
-def socket_path(state_dir: Path, name: str) -> Path:
-    """Give where a socket of this STATE_DIR lies: inside it, or where its address fits."""
-    inside = state_dir / name
-    if len(os.fsencode(inside)) <= MOST_ADDRESS_BYTES:
-        return inside
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/seedream-daemon-{os.getuid()}")  # noqa: S108
-    place = hashlib.sha256(os.fsencode(state_dir)).hexdigest()[:12]
-    return runtime / f"seedream-{place}-{name}"
 
 
 async def serve_control(service: "Service", path: Path) -> None:
@@ -58,8 +48,10 @@ async def _answer(service: "Service", stream: anyio.abc.SocketStream) -> None:
             answer = await _do(service, json.loads(line))
         except (ValueError, KeyError, TypeError, anyio.DelimiterNotFound) as error:
             answer = {"error": {"code": "usage", "message": f"That was not understood: {error}"}}
-        except (anyio.IncompleteRead, anyio.EndOfStream):
+        except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
             return
+        except OSError as error:
+            answer = {"error": {"code": "disk", "message": f"The disk answers: {error}"}}
         data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogateescape")
         try:
             await stream.send(data + b"\n")
@@ -79,6 +71,10 @@ async def _do(service: "Service", asked: Mapping[str, Any]) -> Any:
                 message = f"There is no job {asked['job_id']!r}; `jobs` lists those there are."
                 return {"error": {"code": "unknown_job", "message": message}}
             return row
+        case "make_way":
+            if service.ends_when_idle:
+                service.stop()
+            return {"stopping": service.ends_when_idle}
         case "stop":
             service.stop()
             return {}
