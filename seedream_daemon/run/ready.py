@@ -1,5 +1,6 @@
 """The photos of a shot -> what is sent of them, each prepared once per job."""
 
+import filecmp
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import anyio.to_thread
 
 from seedream_daemon.ark.wire import SentPhoto
 from seedream_daemon.durable import write_atomically
+from seedream_daemon.errors import ConfigError
 from seedream_daemon.events import Warned
 from seedream_daemon.failpoints import failpoint
 from seedream_daemon.job.plan import Photo, Shot
@@ -64,7 +66,7 @@ class PhotoDesk:
 
     def __init__(self, context: JobContext) -> None:
         self._context = context
-        self._known: dict[Photo, ReadyPhoto] = {}
+        self._known: dict[Photo, ReadyPhoto | BadPhotoError] = {}
         self._turns: defaultdict[Photo, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def make_ready(self, shot: Shot) -> ReadyPhotos:
@@ -103,8 +105,15 @@ class PhotoDesk:
     async def _prepare_once(self, shot: Shot, photo: Photo) -> ReadyPhoto:
         async with self._turns[photo]:
             if photo not in self._known:
-                self._known[photo] = await self._prepare(shot, photo)
-            return self._known[photo]
+                try:
+                    self._known[photo] = await self._prepare(shot, photo)
+                except BadPhotoError as error:
+                    # Remembered too: what crashed or stalled a worker would do so for each prompt.
+                    self._known[photo] = error
+            known = self._known[photo]
+        if isinstance(known, BadPhotoError):
+            raise BadPhotoError(str(known))
+        return known
 
     async def _prepare(self, shot: Shot, photo: Photo) -> ReadyPhoto:
         context, policy = self._context, self._context.means.policy
@@ -166,6 +175,10 @@ class PhotoDesk:
             except PhotoUnusableError as error:
                 await self._journal_prepared(shot, photo, None, sha256)
                 raise BadPhotoError(error.message) from error
+            except ConfigError as error:
+                # The cropper was there at the start, and is not any more.
+                await self._journal_prepared(shot, photo, None, sha256)
+                raise BadPhotoError(f"{photo.name} cannot be prepared: {error}") from error
             except OSError as error:
                 is_full = error.errno in DISK_FULL
                 if is_full:
@@ -192,7 +205,7 @@ class PhotoDesk:
             to=folder / f"{name}.jpg",
             step=step,
             name=photo.name,
-            max_bytes=int(context.means.policy.max_input_mb * MB),
+            max_bytes=self._max_bytes,
         )
 
     def _prepared_before(self, photo: Photo, sha256: str) -> SentPhoto | None:
@@ -201,6 +214,8 @@ class PhotoDesk:
             return None
         path = self._context.session.path / entry["file"]
         if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            return None
+        if entry["bytes"] > self._max_bytes:  # MAX_INPUT_MB was lowered since
             return None
         return SentPhoto(path=path, mime=f"image/{entry['format']}", size_bytes=entry["bytes"])
 
@@ -229,9 +244,13 @@ class PhotoDesk:
     def _keep_references(self, photos: ReadyPhotos) -> None:
         for number, photo in enumerate(photos.photos, start=1):
             to = self._context.session.path / reference_file(number, EXTENSION_OF_MIME[photo.mime])
-            if not to.exists():
+            if not to.exists() or not filecmp.cmp(photo.path, to, shallow=False):
                 to.parent.mkdir(exist_ok=True)
                 write_atomically(to, photo.path.read_bytes())
+
+    @property
+    def _max_bytes(self) -> int:
+        return int(self._context.means.policy.max_input_mb * MB)
 
     def _warn(self, message: str) -> None:
         self._context.means.emit(Warned(message=message, job_id=self._context.job_id))
