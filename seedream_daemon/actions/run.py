@@ -160,14 +160,19 @@ async def run_session(
     *,
     again: frozenset[str] | None,
     only_fetch: bool = False,
+    only_again: bool = False,
+    origin: str | None = None,
+    cap_micro_usd: int | None = None,
     on_run: Callable[[JobRun], None] = lambda _: None,
     away: Callable[[], str | None] = lambda: None,
 ) -> RunResult:
     """Run what is left of a session's job to its end and tell the result.
 
     `on_run` is given the run as it begins, so that it can be watched and cancelled. `away` says
-    why the disk of the photos is not there, None if it is; its return is waited for.
+    why the disk of the photos is not there, None if it is; its return is waited for. `origin` is
+    who pays now, where that is not who began the job, and `cap_micro_usd` a cap beside its own.
     """
+    caps = [cap for cap in (plan.max_cost_micro_usd, cap_micro_usd) if cap is not None]
     started = _now()
     context = JobContext(
         means=engine.means,
@@ -175,11 +180,11 @@ async def run_session(
         plan=plan,
         family=family_of(plan.model, plan.family)[0],
         job_id=str(session.history.job["job_id"]),
-        origin=str(session.history.job.get("origin", "command")),
-        cap_micro_usd=plan.max_cost_micro_usd,
+        origin=origin or str(session.history.job.get("origin", "command")),
+        cap_micro_usd=min(caps, default=None),
         away=away,
     )
-    run = JobRun(context, again=again, only_fetch=only_fetch)
+    run = JobRun(context, again=again, only_fetch=only_fetch, only_again=only_again)
     on_run(run)
     outcome = await run.run()
     return RunResult(

@@ -12,10 +12,18 @@ import anyio.to_thread
 
 from seedream_daemon.actions.again import Begun, begin
 from seedream_daemon.actions.ends import error_text, refused_result
+from seedream_daemon.actions.photos import plan_with_photos
 from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
 from seedream_daemon.actions.run import RunResult, refuse_unpriced, run_session
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
-from seedream_daemon.errors import ConfigError, ExitCode, SeedreamError, SessionBusyError
+from seedream_daemon.daemon.wishes import Wishes
+from seedream_daemon.errors import (
+    ConfigError,
+    ExitCode,
+    SeedreamError,
+    SessionBusyError,
+    UsageError,
+)
 from seedream_daemon.events import DropPutAway, DropTaken, Emit, Warned
 from seedream_daemon.inbox.claim import put_away, read_result, write_result
 from seedream_daemon.inbox.place import Place
@@ -23,6 +31,7 @@ from seedream_daemon.job.plan import Plan
 from seedream_daemon.run.engine import Engine
 from seedream_daemon.run.gate import GateClosedError
 from seedream_daemon.run.job import JobRun
+from seedream_daemon.session.store import SessionWriter
 from seedream_daemon.settings import Settings
 
 # So many sessions are open at once; each holds two files. Further drops wait their turn.
@@ -43,8 +52,16 @@ class DropRunner:
     """Runs claimed drops, many side by side, and puts each away."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, place: Place, jobs: Jobs, emit: Emit
+        self,
+        settings: Settings,
+        engine: Engine,
+        place: Place,
+        jobs: Jobs,
+        emit: Emit,
+        *,
+        wishes: Wishes,
     ) -> None:
+        self._wishes = wishes
         self.settings = settings
         self._engine = engine
         self._place = place
@@ -53,13 +70,14 @@ class DropRunner:
         self._places = anyio.Semaphore(MOST_AT_ONCE)
         self.exit_codes: set[ExitCode] = set()
 
-    async def run(self, job: LiveJob, folder: Path) -> None:
-        """Bring a drop that lies in _running to its end.
+    async def run(self, job: LiveJob, folder: Path | None) -> None:
+        """Bring a job to its end whose drop lies in _running, or is gone.
 
-        When the service stops first it stays there, and the next start goes on with it.
+        When the service stops first the drop stays there, and the next start goes on with it.
         """
         job.folder = folder
-        self._emit(DropTaken(job_id=job.job_id, name=job.name, folder=str(folder)))
+        if folder is not None:
+            self._emit(DropTaken(job_id=job.job_id, name=job.name, folder=str(folder)))
         started = _now()
         try:
             async with self._places:
@@ -121,10 +139,12 @@ class DropRunner:
             document |= {"session": session.name, "session_path": str(session)}
         return RunResult(document=document, exit_code=ExitCode.UNEXPECTED)
 
-    async def _run(self, job: LiveJob, folder: Path) -> RunResult:
-        settings = self.settings
+    async def _run(self, job: LiveJob, folder: Path | None) -> RunResult:
         if job.cancelled:
             raise CancelledDropError(NEVER_BEGUN)
+        if folder is None or (job.wish and job.wish.session):
+            return await self._go_on(job, folder)
+        settings = self._settings_for(job)
         before = await anyio.to_thread.run_sync(read_result, folder)
         plan = await plan_folder(settings, folder)
         job.name, job.kind = plan.name, plan.kind
@@ -133,22 +153,74 @@ class DropRunner:
         for warning in plan.warnings:
             self._emit(Warned(message=warning, job_id=job.job_id))
         facts = {"job_id": job.job_id, "folder": str(folder), "origin": job.origin}
+        facts |= job.wish.facts() if job.wish else {}
         begun = await self._begin(job, plan, facts, before)
         session = begun.session
         try:
             self._adopt_id(job, str(session.history.job["job_id"]))
             await self._note_session(job, folder, session.path)
-
-            def on_run(run: JobRun) -> None:
-                job.run, job.state = run, "running"
-                if job.cancelled:
-                    run.cancel()
-
-            return await run_session(
-                self._engine, session, plan, again=begun.again, on_run=on_run, away=self._away
-            )
+            return await self._shoot(job, session, plan, begun.again)
         finally:
             session.release()
+
+    async def _go_on(self, job: LiveJob, folder: Path | None) -> RunResult:
+        """Ask again for what a session lacks, as its journal says, whatever the drop says now."""
+        wish = job.wish
+        assert wish is not None  # noqa: S101 - only wishes name a session
+        assert wish.session is not None  # noqa: S101
+        session = await SessionWriter.open(self.settings.output_base_dir / wish.session)
+        try:
+            plan = await anyio.to_thread.run_sync(self._with_photos, session, folder)
+            job.name, job.kind = plan.name, plan.kind
+            await session.append("job", **{**session.history.job, **wish.facts()})
+            return await self._shoot(job, session, plan, frozenset(wish.again))
+        finally:
+            session.release()
+
+    def _with_photos(self, session: SessionWriter, folder: Path | None) -> Plan:
+        try:
+            return plan_with_photos(self.settings, session, None)
+        except UsageError:
+            if folder is None:
+                raise
+            return plan_with_photos(self.settings, session, folder)
+
+    async def _shoot(
+        self, job: LiveJob, session: SessionWriter, plan: Plan, again: frozenset[str]
+    ) -> RunResult:
+        def on_run(run: JobRun) -> None:
+            job.run, job.state = run, "running"
+            if job.cancelled:
+                run.cancel()
+
+        cap = None
+        if job.wish is not None:
+            cap = self.settings.mcp_max_job_usd
+            if job.origin != "tool":  # what others spent on it is not the tools' doing
+                cap += await self._engine.means.ledger.spent_by_job(job.job_id)
+        return await run_session(
+            self._engine,
+            session,
+            plan,
+            again=again,
+            only_again=bool(job.wish and job.wish.only),
+            origin="tool" if job.wish else None,
+            cap_micro_usd=cap,
+            on_run=on_run,
+            away=self._away,
+        )
+
+    def _settings_for(self, job: LiveJob) -> Settings:
+        """Let a job.toml that we wrote name what tools may read; its paths were looked at."""
+        if not (job.wish and job.wish.made):
+            return self.settings
+        roots = (
+            *self.settings.allowed_roots,
+            self._place.photos.resolve(),
+            self.settings.output_base_dir.resolve(),
+            self._place.root.resolve(),
+        )
+        return self.settings.model_copy(update={"allowed_roots": roots})
 
     async def _begin(
         self, job: LiveJob, plan: Plan, facts: dict[str, Any], before: Mapping[str, Any] | None
@@ -179,7 +251,10 @@ class DropRunner:
         note |= {"state": "running", "session": session.name, "session_path": str(session)}
         await self._insist(partial(write_result, folder, note, None))
 
-    async def _put_away(self, job: LiveJob, folder: Path, document: dict[str, Any]) -> None:
+    async def _put_away(self, job: LiveJob, folder: Path | None, document: dict[str, Any]) -> None:
+        if folder is None:
+            await self._insist(partial(self._jobs.end, job, document))
+            return
         done = document["state"] == "done"
         await self._insist(partial(write_result, folder, document, error_text(document)))
         into = self._place.done if done else self._place.failed
@@ -193,7 +268,9 @@ class DropRunner:
                 reason=document["reason"],
             )
         )
+        job.folder = there or job.folder
         await self._insist(partial(self._jobs.end, job, document))
+        await self._insist(partial(self._wishes.forget, folder.name))
 
     async def _insist(self, work: Callable[[], Any]) -> Any:
         """Do disk work, waiting for a disk that is full or gone; a drop that is gone is let go.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from seedream_daemon.daemon.wishes import Wish
 from seedream_daemon.run.job import JobRun
 from seedream_daemon.run.result import dollars
 
@@ -27,7 +28,10 @@ FIELDS = (
 
 @dataclass(slots=True, kw_only=True)
 class LiveJob:
-    """A job that waits or runs. `folder` is its drop; `run` is None until its shots begin."""
+    """A job that waits or runs. `folder` is its drop; `run` is None until its shots begin.
+
+    `wish` is what a tool asked for, None for a drop that a person made.
+    """
 
     job_id: str
     name: str
@@ -39,6 +43,7 @@ class LiveJob:
     reason: str | None = None
     run: JobRun | None = None
     cancelled: bool = False
+    wish: Wish | None = None
 
     def row(self) -> dict[str, Any]:
         """Give the job as lists show it."""
@@ -83,13 +88,20 @@ class Jobs:
             )
             self.file.write_text(kept, encoding="utf-8")
 
+    def begin(self, job: LiveJob) -> None:
+        """Take a job into hand, new or once more."""
+        self.ended.pop(job.job_id, None)
+        self.live[job.job_id] = job
+
     def end(self, job: LiveJob, result: Mapping[str, Any]) -> None:
         """Note how a job ended; blocks for one short write."""
         self.live.pop(job.job_id, None)
         row = {
             **{name: result.get(name) for name in FIELDS},
             "failed": sum(result.get(name) or 0 for name in ("failed", "in_doubt", "lost")),
+            "in_doubt": result.get("in_doubt"),
             "origin": job.origin,
+            "folder": None if job.folder is None else str(job.folder),
             "created": job.created,
             "finished": result.get("finished"),
         }

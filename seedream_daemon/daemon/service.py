@@ -18,6 +18,9 @@ from seedream_daemon.daemon.clients import Clients
 from seedream_daemon.daemon.drops import DropRunner
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
 from seedream_daemon.daemon.probe import keep_probing
+from seedream_daemon.daemon.submit import Submissions, clear_drafts, live_job
+from seedream_daemon.daemon.wishes import FILE as WISHES
+from seedream_daemon.daemon.wishes import Noted, Wishes
 from seedream_daemon.errors import PRECEDENCE, ConfigError, ExitCode
 from seedream_daemon.events import Emit, Event, QueuePaused, Warned
 from seedream_daemon.inbox.claim import move, read_result, running
@@ -49,7 +52,9 @@ class Service:
         self.clients = Clients()
         self.ends_when_idle = False
         self._emit = emit
-        self._drops = DropRunner(settings, engine, place, jobs, emit)
+        self.wishes = Wishes(settings.state_dir / WISHES)
+        self.taps: list[Callable[[Event], None]] = []
+        self._drops = DropRunner(settings, engine, place, jobs, emit, wishes=self.wishes)
         self._tasks: anyio.abc.TaskGroup | None = None
         self.watcher = Watcher(
             place,
@@ -65,6 +70,13 @@ class Service:
             on_drop=self._take,
             emit=emit,
             mode=settings.watch,
+        )
+        self.submissions = Submissions(
+            place=place,
+            jobs=jobs,
+            wishes=self.wishes,
+            watcher=self.watcher,
+            start=self._start,
         )
 
     @property
@@ -178,18 +190,28 @@ class Service:
 
     async def _take(self, drop: Drop) -> None:
         """Run a drop that the watcher has claimed."""
+        if wish := self.wishes.expected(drop.job_id):
+            noted = Noted(job_id=drop.job_id, origin="tool", created=drop.seen, wish=wish)
+            await anyio.to_thread.run_sync(self.wishes.note, drop.folder.name, noted)
+            self._start(live_job(noted, drop.folder, drop.name), drop.folder)
+            return
         job = LiveJob(
             job_id=drop.job_id,
             name=drop.name,
             folder=drop.folder,
             origin="folder",
-            created=_now(),
+            created=drop.seen,
         )
         self._start(job, drop.folder)
 
     async def _take_up(self) -> None:
         """Go on with the drops that an earlier process left in _running."""
+        await anyio.to_thread.run_sync(clear_drafts, self.place)
+        await anyio.to_thread.run_sync(self.wishes.load, self.place.running)
         for folder in await anyio.to_thread.run_sync(running, self.place):
+            if noted := self.wishes.of(folder.name):
+                self._start(live_job(noted, folder, folder.name), folder)
+                continue
             before = await anyio.to_thread.run_sync(read_result, folder) or {}
             job = LiveJob(
                 job_id=str(before.get("job_id") or new_job_id()),
@@ -200,10 +222,10 @@ class Service:
             )
             self._start(job, folder)
 
-    def _start(self, job: LiveJob, folder: Path) -> None:
+    def _start(self, job: LiveJob, folder: Path | None) -> None:
         if self._tasks is None or self.engine.stopping:
             return
-        self.jobs.live[job.job_id] = job
+        self.jobs.begin(job)
         self._tasks.start_soon(self._drops.run, job, folder)
 
     def state(self) -> tuple[str, str | None]:
@@ -237,6 +259,7 @@ async def open_service(settings: Settings, emit: Emit, *, once: bool) -> AsyncIt
         with await anyio.to_thread.run_sync(lock_inbox, place):
             await anyio.to_thread.run_sync(jobs.load)
             service = Service(settings, engine, place, jobs, tell)
+            service.taps = taps
             taps.append(lambda event: service.tally.take(event, anyio.current_time()))
             yield service
 

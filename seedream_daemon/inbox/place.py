@@ -47,6 +47,11 @@ class Place:
         """Where all other drops end."""
         return self.root / "_failed"
 
+    @property
+    def photos(self) -> Path:
+        """Where people put photos that tools may read."""
+        return self.root / "_photos"
+
     def missing(self) -> NotThere | None:
         """Say whether the inbox went away: nothing may be made in its place then. Blocks."""
         try:
@@ -69,6 +74,14 @@ def make_inbox(root: Path) -> None:
     for name in ("_running", "_done", "_failed"):
         with contextlib.suppress(FileExistsError):
             (root / name).mkdir()
+    _make_photos(root / "_photos")
+
+
+def _make_photos(folder: Path) -> None:
+    """Make the folder for photos; whoever may drop folders may put photos there."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o2770 if folder.stat().st_mode & 0o007 == 0 else 0o2775)
 
 
 def open_inbox(root: Path, *, state_dir: Path) -> Place | NotThere:

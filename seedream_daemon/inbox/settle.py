@@ -89,7 +89,12 @@ class Settling:
         self._changes = 0
         self._moving: tuple[str, ...] = ()
         self._moved_in = False
+        self._hurried = False
         self._checked: Wholeness | None = None
+
+    def hurry(self) -> None:
+        """Wait no longer for quiet, as if READY lay in the drop."""
+        self._hurried = True
 
     def moved_in(self) -> None:
         """Believe that the drop was renamed in from outside, complete; a change takes it back."""
@@ -140,7 +145,7 @@ class Settling:
         return max(self._seen_s, now_s - sight.age_s, now_s - self._settle_s / 2)
 
     def _left_s(self, sight: Sight, now_s: float) -> float:
-        if sight.ready or (self._moved_in and not self._changes):
+        if sight.ready or self._hurried or (self._moved_in and not self._changes):
             return 0.0
         return self._since_s + self._settle_s - now_s
 

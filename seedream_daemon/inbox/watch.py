@@ -34,6 +34,7 @@ class Waiting:
     name: str
     reason: str
     overdue: bool
+    seen: str
 
 
 class Watcher:
@@ -88,6 +89,7 @@ class Watcher:
                 name=drop.name,
                 reason=drop.wait.reason,
                 overdue=drop.wait.overdue,
+                seen=drop.seen,
             )
             for drop in self._tended.values()
             if drop.wait is not None
@@ -101,6 +103,17 @@ class Watcher:
     def rescan(self) -> None:
         """Look at the inbox now, without waiting for an event."""
         self._scan_now.set()
+
+    def hurry(self, name: str) -> str | None:
+        """Take a drop as soon as it is whole, as if READY lay in it; give its job_id.
+
+        None if no drop of this name is known.
+        """
+        drop = self._tended.get(name)
+        if drop is None:
+            return None
+        drop.hurry()
+        return drop.job_id
 
     async def run(self) -> None:
         """Tend the inbox until cancelled.

@@ -41,7 +41,8 @@ class JobRun:
     """Runs one job against its session, from wherever the journal says that it stands.
 
     `again` are the ids of shots that are asked for though they ended badly; None means every
-    shot that is not saved. With `only_fetch` nothing is asked for. `resting` says why the job
+    shot that is not saved. With `only_fetch` nothing is asked for, with `only_again` nothing but
+    those. `resting` says why the job
     sends nothing at the moment, though it goes on by itself.
     """
 
@@ -51,8 +52,10 @@ class JobRun:
         *,
         again: frozenset[str] | None = frozenset(),
         only_fetch: bool = False,
+        only_again: bool = False,
     ) -> None:
         self.context = context
+        self._only_again = only_again
         self._again = again
         self._only_fetch = only_fetch
         self._desk = PhotoDesk(context)
@@ -139,7 +142,7 @@ class JobRun:
                 await ledger.settle(request_id, images=images, micro_usd=micro_usd)
 
     def _wants(self, shot: ShotHistory) -> bool:
-        if self._only_fetch:
+        if self._only_fetch or (self._only_again and shot.id not in (self._again or ())):
             return False
         match shot.state:
             case ShotState.PLANNED:

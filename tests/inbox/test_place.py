@@ -14,14 +14,14 @@ def names(folder):
 def test_the_first_start_makes_the_inbox(tmp_path):
     place = open_inbox(tmp_path / "deep" / "inbox", state_dir=tmp_path / "state")
     assert place.missing() is None
-    assert names(place.root) == [MARKER, "_done", "_failed", "_running"]
+    assert names(place.root) == [MARKER, "_done", "_failed", "_photos", "_running"]
     assert not any(names(folder) for folder in (place.running, place.done, place.failed))
 
 
 def test_a_known_inbox_without_its_marker_is_left_alone(tmp_path):
     root, state = tmp_path / "inbox", tmp_path / "state"
     place = open_inbox(root, state_dir=state)
-    for folder in (place.running, place.done, place.failed):
+    for folder in (place.running, place.done, place.failed, place.photos):
         folder.rmdir()
     (root / MARKER).unlink()
     assert "no .seedream-inbox; mount its disk" in place.missing().reason
