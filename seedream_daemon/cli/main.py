@@ -12,6 +12,7 @@ from seedream_daemon.cli.daemon_commands import cancel, init, jobs, serve, spend
 from seedream_daemon.cli.failure import report
 from seedream_daemon.cli.job_commands import check, crops, resume, retry, run
 from seedream_daemon.cli.look_commands import doctor, schema, sessions, show, sizes
+from seedream_daemon.cli.mcp_command import mcp
 from seedream_daemon.cli.service_commands import demo, emulator
 
 
@@ -32,7 +33,7 @@ def program(context: click.Context, env_file: Path | None) -> None:
 COMMANDS = (
     *(demo, init, serve, run, check, resume, retry),
     *(status, jobs, cancel, spend, sessions, show),
-    *(crops, sizes, schema, doctor, emulator),
+    *(crops, sizes, schema, doctor, mcp, emulator),
 )
 for command in COMMANDS:
     program.add_command(command)
