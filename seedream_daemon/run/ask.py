@@ -45,6 +45,8 @@ class Asker:
         """
         means = self._means
         wanted = likely_pixels(self._context.plan.size) * self._context.plan.asked.count
+        if shot.photos:
+            await self._context.wait_for_photos()
         async with means.gate.slot(self._context.job_id):
             await self._obey_hold()
             await means.room.wait(self._session.path, wanted, means.gate.rest)

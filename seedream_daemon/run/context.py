@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 
 from seedream_daemon.events import ShotEnded
 from seedream_daemon.job.models import Family
@@ -73,6 +74,15 @@ class JobContext:
             else:
                 self.means.room.tell_written()
                 return done
+
+    async def is_away(self) -> bool:
+        """Whether the disk of the photos is not there."""
+        return await anyio.to_thread.run_sync(self.away) is not None
+
+    async def wait_for_photos(self) -> None:
+        """Return once the disk of the photos is there. Raises GateClosedError."""
+        while await self.is_away():
+            await self.means.gate.rest(LOOK_AGAIN_S)
 
     async def fail(
         self,

@@ -43,6 +43,9 @@ class Refusals:
             self._tell_refused(shot, request, error, None)
             self._pause(error)
             return Again(wait_s=0, code=error.code, message=for_people(error), counts=False)
+        if error.code == "photo_changed" and await self._context.is_away():
+            self._tell_refused(shot, request, error, 0)
+            return Again(wait_s=0, code=error.code, message=for_people(error), counts=False)
         if error.status is not None:
             self._means.gate.prove()
         if error.verdict is Verdict.NEVER:
