@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,6 +18,7 @@ from threading import Thread
 import pytest
 from PIL import Image
 
+from seedream_daemon.daemon.control import NoDaemonError, ask_daemon
 from seedream_daemon.imagefile import is_whole, sniff
 
 
@@ -56,12 +58,13 @@ class Program:
             "STATE_DIR": str(self.state),
             "IMAGES_PER_MINUTE": "0",
         }
+        self.within: tuple[str, ...] = ()
         self._started: list[subprocess.Popen] = []
 
     def __call__(self, *words: object, timeout: float = 60, **env: str) -> Finished:
         return Finished(
             subprocess.run(
-                self._command(words),
+                [*self.within, *self._command(words)],
                 cwd=self.home,
                 env={**self.env, **env},
                 capture_output=True,
@@ -72,17 +75,25 @@ class Program:
             )
         )
 
-    def start(self, *words: object, **env: str) -> subprocess.Popen:
-        """Start a command and leave it running; it is killed after the test."""
-        process = subprocess.Popen(
-            self._command(words),
-            cwd=self.home,
-            env={**self.env, **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
+    def start(
+        self, *words: object, log: Path | None = None, before: tuple[str, ...] = (), **env: str
+    ) -> subprocess.Popen:
+        """Start a command and leave it running; it is killed after the test.
+
+        What it says goes to `log`, since nobody reads a pipe meanwhile. `before` are the words of
+        a program that runs it.
+        """
+        with ExitStack() as ours:
+            to = ours.enter_context(log.open("ab")) if log else subprocess.PIPE
+            process = subprocess.Popen(
+                [*before, *self._command(words)],
+                cwd=self.home,
+                env={**self.env, **env},
+                stdout=to,
+                stderr=to,
+                text=log is None,
+                encoding=None if log else "utf-8",
+            )
         self._started.append(process)
         return process
 
@@ -183,12 +194,21 @@ class Inbox:
         self.run = run
         self.path = run.home / "inbox"
         run.env.update({"SETTLE_SECONDS": "0.3", "RESCAN_SECONDS": "1", **env})
+        self.log = run.home / "serve.log"
         self.process: subprocess.Popen | None = None
 
-    def serve(self, **env: str) -> "Inbox":
-        self.process = self.run.start("serve", **env)
-        self.wait(lambda: self.run("status").code == 0)
+    def serve(self, *options: object, before: tuple[str, ...] = (), **env: str) -> "Inbox":
+        words = (*options, "serve")
+        self.process = self.run.start(*words, log=self.log, before=before, **env)
+        self.wait(self.answers)
         return self
+
+    def answers(self) -> bool:
+        try:
+            self.status()
+        except NoDaemonError:
+            return False
+        return True
 
     def drop(self, folder: Path, name: str | None = None) -> Path:
         """Copy a folder in, as a person would."""
@@ -198,15 +218,28 @@ class Inbox:
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, "nothing came of it"
-            assert self.process.poll() is None, self.process.communicate()
+            assert self.process.poll() is None, self.said()
             time.sleep(0.01)
         return found
 
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
     def status(self) -> dict:
-        return self.run("status", "--json").json
+        """What `status --json` prints, without the start of a program for every look."""
+        return ask_daemon(self.run.state, {"do": "status"})
+
+    def ended(self) -> list[dict]:
+        """The jobs that the service remembers, the latest first."""
+        return ask_daemon(self.run.state, {"do": "jobs", "limit": 5000})["jobs"]
 
     def queue(self) -> list[dict]:
         return self.status()["queue"]
+
+    def ended_and_put_away(self) -> list[dict]:
+        """The jobs that have ended, once none waits or runs."""
+        jobs = self.ended()
+        return jobs if jobs and not self.queue() else []
 
     def job(self, name: str) -> dict | None:
         """The job of that name, while it waits or runs."""
@@ -229,8 +262,47 @@ class Inbox:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        self.process.communicate(timeout=30)
-        return self.process.returncode
+        return self.process.wait(timeout=30)
+
+    def die(self) -> int:
+        """Wait until the service ends by itself."""
+        return self.process.wait(timeout=30)
+
+
+class Island:
+    """An inbox whose service sees mounts of its own, so that disks can come, fill up and go."""
+
+    def __init__(self, box: Inbox) -> None:
+        self.box = box
+        box.run.env |= {"PYTHONDONTWRITEBYTECODE": "1"}
+
+    def serve(self, mounts: str, **env: str) -> Inbox:
+        """Serve after a shell has made the mounts."""
+        shell = ("unshare", "-rm", "sh", "-ec", f'{mounts}; exec "$@"', "sh")
+        self.box.serve(before=shell, **env)
+        return self.box
+
+    def sees(self, path: Path) -> Path:
+        """Where the test finds what the service calls `path`."""
+        return Path(f"/proc/{self.box.process.pid}/root{path}")
+
+    def shell(self, command: str) -> None:
+        """Run a shell command among the service's mounts."""
+        enter = ("nsenter", "-t", str(self.box.process.pid), "-U", "--preserve-credentials", "-m")
+        subprocess.run([*enter, "sh", "-ec", command], check=True, timeout=30)
+
+
+@pytest.fixture
+def island(inbox) -> Callable[..., Island]:
+    """Make islands: `island("--latency", "1")`; skips where namespaces are not to be had."""
+    able = subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True)
+    if able.returncode != 0:
+        pytest.skip("unshare -rm does not work here")
+
+    def make(*words: str, **options) -> Island:
+        return Island(inbox(*words, **options))
+
+    return make
 
 
 @pytest.fixture
