@@ -15,6 +15,7 @@ from seedream_daemon.job.models import family_of
 from seedream_daemon.job.plan import Photo, Plan, Shot
 from seedream_daemon.job.planner import plan_job
 from seedream_daemon.job.problems import problem_document
+from seedream_daemon.job.schema import JobSpec
 from seedream_daemon.job.spec import MAX_BYTES, read_job
 from seedream_daemon.photos.folder import look
 from seedream_daemon.photos.inspect import inspect
@@ -50,6 +51,11 @@ async def check_folder(settings: Settings, folder: Path) -> Checked:
     return await anyio.to_thread.run_sync(_check_photos, settings, plan, _all_photos(plan))
 
 
+def check_plan(settings: Settings, plan: Plan) -> Checked:
+    """Look at every photo that a plan would send. Blocks."""
+    return _check_photos(settings, plan, _all_photos(plan))
+
+
 async def refuse_bad_photos(settings: Settings, plan: Plan) -> None:
     """Raise JobInvalidError if a photo is bad that the job cannot do without.
 
@@ -66,13 +72,16 @@ def _plan_folder(settings: Settings, folder: Path) -> Plan:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Name the folder that holds job.toml.")
     try:
-        spec = read_job(_job_bytes(folder))
-        listing = look(folder, also=named_paths(spec))
+        return plan_spec(settings, read_job(job_bytes(folder)), folder)
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror}. Look at its mode.") from error
+
+
+def plan_spec(settings: Settings, spec: JobSpec, folder: Path) -> Plan:
+    """Plan a job in a folder, whoever said it. Raises JobInvalidError, OSError. Blocks."""
     return plan_job(
         spec,
-        listing,
+        look(folder, also=named_paths(spec)),
         default_model=settings.seedream_model_id,
         default_family=settings.seedream_model_family,
         price_per_image_micro_usd=settings.price_per_image_usd,
@@ -80,8 +89,11 @@ def _plan_folder(settings: Settings, folder: Path) -> Plan:
     )
 
 
-def _job_bytes(folder: Path) -> bytes:
-    """Read job.toml if it is an ordinary file: a link may lead anywhere, a pipe never ends."""
+def job_bytes(folder: Path) -> bytes:
+    """Read job.toml if it is an ordinary file: a link may lead anywhere, a pipe never ends.
+
+    Raises JobInvalidError. Blocks.
+    """
     try:
         with open(folder / JOB_FILE, "rb", opener=_no_link_no_wait) as file:
             facts = os.fstat(file.fileno())

@@ -43,7 +43,7 @@ def list_sessions(
     state "failed". Blocks. Raises UsageError for a `before` that nobody gave, ConfigError if
     `base` cannot be read; a `base` that is not there has no sessions.
     """
-    keys = _keys(base)
+    keys = session_keys(base)
     if before is not None:
         first = _parsed(before)
         keys = [key for key in keys if key < first]
@@ -90,14 +90,17 @@ def find_session(base: Path, name_or_path: str) -> Path:
     for path in candidates:
         if name_or_path and "\0" not in name_or_path and is_session(path):
             return Path(os.path.abspath(path))  # noqa: PTH100 -- resolve() would follow links
-    names = [name for _, name in _keys(base)]
+    names = [name for _, name in session_keys(base)]
     near = difflib.get_close_matches(Path(name_or_path).name, names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else " `sessions` lists those there are."
     raise SessionUnknownError(f"There is no session {name_or_path!r} in {base}.{hint}")
 
 
-def _keys(base: Path) -> list[tuple[str, str]]:
-    """Give (time, name) of every folder under `base`, newest first, by names where they tell."""
+def session_keys(base: Path) -> list[tuple[str, str]]:
+    """Give (time, name) of every folder under `base`, newest first, by names where they tell.
+
+    Opens none of them, so some may be no session. Blocks. Raises ConfigError.
+    """
     try:
         with os.scandir(base) as entries:
             folders = [entry for entry in entries if entry.name[0] != "." and entry.is_dir()]
