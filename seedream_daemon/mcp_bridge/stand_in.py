@@ -80,6 +80,8 @@ class StandIn:
             return self._call(identity, message, era, trouble)
         if method in self._of(era):
             return _result(identity, self._of(era)[method])
+        if method == "resources/list":
+            return _result(identity, {"resources": [], **self._envelope(era)})
         return error_line(identity, INTERNAL_ERROR, f"{trouble.code}: {trouble.sentence}")
 
     def _call(self, identity: RequestId, message: Message, era: str, trouble: Trouble) -> bytes:
@@ -95,10 +97,16 @@ class StandIn:
             text = f"{trouble.code}: {trouble.sentence}"
             result = {"isError": True}
         result["content"] = [{"type": "text", "text": text}]
-        if era == "stateless":
-            listed = self._of(era)["tools/list"]
-            result |= {"resultType": "complete", "_meta": listed.get("_meta", {})}
-        return _result(identity, result)
+        envelope = self._envelope(era)
+        for caching in ("cacheScope", "ttlMs"):
+            envelope.pop(caching, None)
+        return _result(identity, {**result, **envelope})
+
+    def _envelope(self, era: str) -> dict[str, Any]:
+        """Give what every list of an era says beside its rows; nothing in the handshake eras."""
+        listed = self._of(era)["tools/list"]
+        envelope = {name: value for name, value in listed.items() if name != "tools"}
+        return {**envelope, "ttlMs": 0} if envelope else {}
 
     def _stateless(self, identity: RequestId, message: Message) -> bytes | None:
         """Refuse a version that no era of ours has."""
