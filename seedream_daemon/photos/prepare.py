@@ -39,6 +39,9 @@ def prepare(request: PrepareRequest, get_cropper: Callable[[], Cropper]) -> Prep
 
 def _crop(request: PrepareRequest, cropper: Cropper) -> Prepared:
     photo = decode(request.photo, enough=lambda w, h: _LEAST_SHORT_SIDE / min(w, h))
+    if request.thumbnail is not None:
+        small = _small_upright(photo, THUMBNAIL_LONG_SIDE)
+        write_atomically(request.thumbnail, jpeg(small, _THUMBNAIL_QUALITY))
     cut = cropper.cut(detection_copy(photo), photo.width, photo.height)
     least = CROP_SIDE / cut.square.side
     if photo.scale < min(1, least):

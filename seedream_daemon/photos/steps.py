@@ -19,13 +19,15 @@ class PrepareRequest:
 
     `step` is "convert" (upright JPEG under the limits), "shrink" (the same with a long side of
     2048), "crop" (1024 x 1024 around the face) or "thumbnail" (long side 512). `name` is what
-    people call the photo, the name of its file where it is None.
+    people call the photo, the name of its file where it is None. `thumbnail` is where a crop is to
+    leave one of the whole photo, which is decoded anyhow.
     """
 
     photo: Path
     to: Path
     step: Step
     name: str | None = None
+    thumbnail: Path | None = None
     max_bytes: int = 10 * MB
     max_pixels: int = MAX_SENT_PIXELS
 
@@ -36,12 +38,20 @@ class PrepareRequest:
 
     def to_json(self) -> dict[str, Any]:
         """Give the request as JSON."""
-        return asdict(self) | {"photo": str(self.photo), "to": str(self.to)}
+        return asdict(self) | {
+            "photo": str(self.photo),
+            "to": str(self.to),
+            "thumbnail": str(self.thumbnail) if self.thumbnail else None,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read what `to_json` gave."""
-        return cls(**(data | {"photo": Path(data["photo"]), "to": Path(data["to"])}))
+        paths = {
+            key: Path(data[key]) if data[key] is not None else None
+            for key in ("photo", "to", "thumbnail")
+        }
+        return cls(**(data | paths))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,11 @@ class PhotoWorkers:
         """The processes that there are at this moment."""
         return frozenset(worker.pid for worker in self._workers)
 
+    def stray_cropper(self) -> Path | None:
+        """Give a cropper_v2.py that lies in the current folder and that no setting names."""
+        stray = Path.cwd() / "cropper_v2.py"
+        return stray if self._settings["cropper"] is None and stray.exists() else None
+
     async def check(self) -> None:
         """Start one worker, so that a wrong CROPPER_PATH or FACE_MODEL_PATH shows at the start.
 

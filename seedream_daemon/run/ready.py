@@ -22,7 +22,8 @@ from seedream_daemon.photos.steps import PhotoUnusableError, Prepared, PrepareRe
 from seedream_daemon.photos.treatment import Treatment, photo_problem, treatment_of
 from seedream_daemon.run.context import DISK_FULL, JobContext
 from seedream_daemon.run.room import LOOK_AGAIN_S
-from seedream_daemon.session.layout import reference_file, thumbnail_file
+from seedream_daemon.run.thumbnails import Thumbnails
+from seedream_daemon.session.layout import reference_file
 
 PREPARED = "prepared"
 EXTENSION_OF_MIME = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
@@ -68,6 +69,8 @@ class PhotoDesk:
         self._context = context
         self._known: dict[Photo, ReadyPhoto | BadPhotoError] = {}
         self._turns: defaultdict[Photo, anyio.Lock] = defaultdict(anyio.Lock)
+        self._thumbnails = Thumbnails(context)
+        self._told_of_stray_cropper = False
 
     async def make_ready(self, shot: Shot) -> ReadyPhotos:
         """Check and prepare the photos of a shot. Raises BadPhotoError before anything is paid."""
@@ -85,18 +88,7 @@ class PhotoDesk:
 
     async def draw_thumbnails(self) -> None:
         """Put small copies of the photos of each group into refs/; one that fails is missed."""
-        context = self._context
-        for group in context.plan.groups:
-            for number, photo in enumerate(group.photos, start=1):
-                to = context.session.path / thumbnail_file(group.name, number)
-                if to.exists():
-                    continue
-                request = PrepareRequest(photo=photo.path, to=to, step="thumbnail", name=photo.name)
-                try:
-                    to.parent.mkdir(parents=True, exist_ok=True)
-                    await context.means.workers.prepare(request)
-                except (PhotoUnusableError, OSError) as error:
-                    self._warn(f"There is no thumbnail of {photo.name}: {error}")
+        await self._thumbnails.draw()
 
     async def clear(self) -> None:
         """Remove the prepared photos of a job that is done."""
@@ -135,10 +127,10 @@ class PhotoDesk:
             try:
                 return await anyio.to_thread.run_sync(_look, photo.path)
             except OSError as error:
-                if await anyio.to_thread.run_sync(self._context.away) is None:
+                if not await self._context.is_away():
                     why = error.strerror or str(error)
                     raise BadPhotoError(f"{photo.name} cannot be read: {why}.") from error
-            await self._context.means.gate.rest(LOOK_AGAIN_S)
+            await self._context.wait_for_photos()
 
     async def _convert(
         self, shot: Shot, photo: Photo, facts: PhotoFacts, sha256: str, treatment: Treatment
@@ -171,6 +163,8 @@ class PhotoDesk:
             failpoint("during_prepare")
             try:
                 request.to.parent.mkdir(exist_ok=True)
+                if request.thumbnail is not None:
+                    request.thumbnail.parent.mkdir(parents=True, exist_ok=True)
                 return await means.workers.prepare(request)
             except PhotoUnusableError as error:
                 await self._journal_prepared(shot, photo, None, sha256)
@@ -185,7 +179,7 @@ class PhotoDesk:
                     means.room.tell_full(self._context.session.path)
                 # Over for now: a death while the disk is waited for is not the photo's.
                 await self._journal_prepared(shot, photo, None, sha256)
-                if not is_full and await anyio.to_thread.run_sync(self._context.away) is None:
+                if not is_full and not await self._context.is_away():
                     why = error.strerror or str(error)
                     raise BadPhotoError(f"{request.name} cannot be prepared: {why}.") from error
             await means.gate.rest(LOOK_AGAIN_S)
@@ -199,12 +193,15 @@ class PhotoDesk:
             facts, context.means.policy.max_input_mb
         )
         step: Step = "crop" if treatment is Treatment.CROP else "shrink" if too_large else "convert"
+        if step == "crop":
+            self._mention_stray_cropper()
         name = hashlib.sha256(f"{photo.name}\0{sha256}\0{step}".encode()).hexdigest()[:20]
         return PrepareRequest(
             photo=photo.path,
             to=folder / f"{name}.jpg",
             step=step,
             name=photo.name,
+            thumbnail=self._thumbnails.of(photo) if step == "crop" else None,
             max_bytes=self._max_bytes,
         )
 
@@ -251,6 +248,13 @@ class PhotoDesk:
     @property
     def _max_bytes(self) -> int:
         return int(self._context.means.policy.max_input_mb * MB)
+
+    def _mention_stray_cropper(self) -> None:
+        """Say once in a job what is not done: the current folder never brings code along."""
+        stray = self._context.means.workers.stray_cropper()
+        if stray is not None and not self._told_of_stray_cropper:
+            self._told_of_stray_cropper = True
+            self._warn(f"{stray} was found but CROPPER_PATH is not set, so it is not used.")
 
     def _warn(self, message: str) -> None:
         self._context.means.emit(Warned(message=message, job_id=self._context.job_id))

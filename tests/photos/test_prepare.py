@@ -175,6 +175,19 @@ def test_a_thumbnail_has_a_long_side_of_512(person, save, tmp_path: Path):
     assert (prepared.width, prepared.height) == (384, 512)
 
 
+def test_a_crop_leaves_a_thumbnail_of_the_whole_photo(person, save, shown, cropper, tmp_path: Path):
+    upright = person.resize((1600, 1200))
+    path = save(upright.transpose(Image.Transpose.ROTATE_90), "a.jpg", turned=6)
+    thumbnail = tmp_path / "t.jpg"
+    prepare(
+        PrepareRequest(photo=path, to=tmp_path / "p", step="crop", thumbnail=thumbnail),
+        lambda: cropper,
+    )
+    image = shown(thumbnail)
+    assert image.size == (512, 384)
+    assert far_apart(image, upright.resize((512, 384))) < 6
+
+
 def test_a_photo_that_is_none_leaves_nothing_behind(tmp_path: Path):
     path = tmp_path / "a.jpg"
     path.write_text("I am a text file, you see", encoding="utf-8")
