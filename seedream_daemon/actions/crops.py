@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from seedream_daemon.actions.plan import plan_folder
 from seedream_daemon.errors import ConfigError, UsageError
+from seedream_daemon.job.names import NAME_MAX_BYTES, cut
 from seedream_daemon.job.plan import Photo, Plan
 from seedream_daemon.photos.steps import PhotoUnusableError, Prepared, PrepareRequest, SheetRow
 from seedream_daemon.photos.workers import PhotoWorkers
@@ -30,7 +31,8 @@ class Crop:
 async def write_crops(settings: Settings, folder: Path, to: Path) -> tuple[Crop, ...]:
     """Write the crops of a grid's group photos, and one sheet that shows all, into `to`.
 
-    Raises UsageError where the job crops nothing or `to` cannot be made; JobInvalidError.
+    Raises UsageError where the job crops nothing, ConfigError where nothing can be written into
+    `to`, JobInvalidError.
     """
     plan = await plan_folder(settings, folder)
     photos = _cropped(plan)
@@ -48,7 +50,10 @@ async def write_crops(settings: Settings, folder: Path, to: Path) -> tuple[Crop,
         async with anyio.create_task_group() as group:
             for place, photo in enumerate(photos):
                 group.start_soon(_crop, workers, photo, to, found, place)
-        await _draw_sheet(workers, photos, found, to)
+        try:
+            await _draw_sheet(workers, photos, found, to)
+        except OSError as error:
+            raise ConfigError(f"{to / SHEET} cannot be written: {error.strerror}.") from error
     return tuple(_told(photo, one) for photo, one in zip(photos, found, strict=True))
 
 
@@ -61,12 +66,16 @@ def _cropped(plan: Plan) -> tuple[Photo, ...]:
 async def _crop(
     workers: PhotoWorkers, photo: Photo, to: Path, found: list[Prepared | str], place: int
 ) -> None:
-    file = to / f"{place + 1:03d}_{photo.path.stem}.jpg"
+    number, ending = f"{place + 1:03d}_", ".jpg"
+    stem = cut(photo.path.stem, max_bytes=NAME_MAX_BYTES - len(number) - len(ending))
+    file = to / f"{number}{stem}{ending}"
     request = PrepareRequest(photo=photo.path, to=file, step="crop", name=photo.name)
     try:
         found[place] = await workers.prepare(request)
     except PhotoUnusableError as error:
         found[place] = error.message
+    except OSError as error:
+        found[place] = f"The crop of {photo.name} cannot be written: {error.strerror}."
 
 
 async def _draw_sheet(
