@@ -203,8 +203,8 @@ def _reader_for(lead: bytes) -> _Plain | _Events | None:
     return _Plain() if start.startswith(b"{") else _Events()
 
 
-async def error_from_refused(response: httpx.Response, *, secret: str) -> ArkError:
-    """Return what a response with another status than 2xx means; *secret* is kept out of it.
+async def error_from_refused(response: httpx.Response) -> ArkError:
+    """Return what a response with another status than 2xx means.
 
     A status whose body is cut off still counts: the refusal is certain.
     """
@@ -217,10 +217,9 @@ async def error_from_refused(response: httpx.Response, *, secret: str) -> ArkErr
     status = response.status_code
     refusal = read_refusal(bytes(text)) or _gateway_words(status, bytes(text))
     now = _server_time(response) or datetime.now(UTC)
-    message = refusal.message.replace(secret, "[key]") if secret else refusal.message
     return ArkError(
         code=refusal.code,
-        message=message,
+        message=refusal.message,
         verdict=sort_failure(status, refusal.code, refusal.message),
         status=status,
         retry_after_s=parse_retry_after(response.headers.get("retry-after"), now),

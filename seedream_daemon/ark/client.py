@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +12,7 @@ import httpx
 
 from seedream_daemon.ark.answer import Answer, AnswerBrokenError, Patience, error_from_refused
 from seedream_daemon.ark.body import Body, PhotoChangedError
-from seedream_daemon.ark.failures import ArkError, Verdict
+from seedream_daemon.ark.failures import ArkError, Verdict, hidden
 from seedream_daemon.ark.transport import HearingTransport, resolve_any, uses_proxy
 from seedream_daemon.ark.wire import ArkAnswer, ArkPicture, ArkRequest
 from seedream_daemon.errors import ConfigError
@@ -85,8 +85,19 @@ class ArkClient:
 
         Raises ArkError when no picture came; one with the verdict "in doubt" when the whole
         request had left. When pictures had come before the answer broke off they are returned,
-        with `generated_images` None. Never repeats a request.
+        with `generated_images` None. Never repeats a request. The key stands in nothing that is
+        returned or raised, even where the service repeats it.
         """
+        try:
+            answer = await self._generate(request, request_id, on_picture)
+        except ArkError as error:
+            error.hide(self._key)
+            raise
+        return self._without_key(answer)
+
+    async def _generate(
+        self, request: ArkRequest, request_id: str, on_picture: OnPicture
+    ) -> ArkAnswer:
         answer = Answer(on_picture, wanted=request.max_images)
         with anyio.CancelScope() as scope:
             patience = Patience(scope, self._timeouts.answer_s)
@@ -94,7 +105,7 @@ class ArkClient:
             try:
                 async with self._post(body, request_id, self._timeouts) as response:
                     if not response.is_success:
-                        raise await error_from_refused(response, secret=self._key)
+                        raise await error_from_refused(response)
                     await answer.read(response, patience)
             except PhotoChangedError as error:
                 raise _not_sent("photo_changed", str(error), Verdict.NEVER) from error
@@ -120,11 +131,24 @@ class ArkClient:
             async with self._post(body, "probe", patience) as response:
                 if response.is_success:
                     return None
-                error = await error_from_refused(response, secret=self._key)
+                error = await error_from_refused(response)
         except (httpx.TransportError, httpx.DecodingError) as failure:
             return _not_sent("connect_failed", _words(failure))
+        error.hide(self._key)
         found_fault = error.status == 400 and error.verdict is Verdict.NEVER
         return None if found_fault else error
+
+    def _without_key(self, answer: ArkAnswer) -> ArkAnswer:
+        failed = tuple(
+            replace(
+                member,
+                code=hidden(member.code, self._key),
+                message=hidden(member.message, self._key),
+            )
+            for member in answer.failed
+        )
+        request_id = hidden(answer.request_id or "", self._key) or None
+        return replace(answer, failed=failed, request_id=request_id)
 
     def _post(self, body: Body, request_id: str, timeouts: Timeouts) -> _Responding:
         headers = {

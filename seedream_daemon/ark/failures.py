@@ -44,6 +44,17 @@ class ArkError(Exception):
         self.retry_after_s = retry_after_s
         self.request_id = request_id
 
+    def hide(self, secret: str) -> None:
+        """Take a secret out of all that the service has said."""
+        self.code, self.message = hidden(self.code, secret), hidden(self.message, secret)
+        self.request_id = hidden(self.request_id, secret) if self.request_id else None
+        self.args = (f"{self.code}: {self.message}",)
+
+
+def hidden(text: str, secret: str) -> str:
+    """Give a text of the service without a secret that it may repeat."""
+    return text.replace(secret, "[key]") if secret else text
+
 
 # Codes up to their first dot. A longer code is looked up whole first.
 _AGAIN = frozenset(
