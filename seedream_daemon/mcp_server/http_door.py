@@ -11,6 +11,7 @@ import uvicorn
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+from seedream_daemon.daemon.clients import Clients
 from seedream_daemon.errors import ConfigError
 from seedream_daemon.mcp_server.answers import SCOPE_KEY
 from seedream_daemon.mcp_server.gate import App, Gate, Message, Names, Receive, Scope, Send
@@ -52,11 +53,12 @@ async def serve_http(
     names: Names,
     token: str | None,
     answered: Callable[[str], None],
+    clients: Clients,
     task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve on a bound port until cancelled; open streams are ended, which takes a moment."""
     manager = StreamableHTTPSessionManager(server, max_sessions=MOST_SESSIONS)
-    told = _TellingApp(manager.handle_request, answered)
+    told = _TellingApp(manager.handle_request, answered, clients)
     web = _Uvicorn(_config(Gate(told, names=names, token=token)))
     with contextlib.closing(link):
         # The manager ends before the port does: it is what holds the streams open.
@@ -91,9 +93,10 @@ def _config(app: App) -> uvicorn.Config:
 class _TellingApp:
     """Tells which jobs' news reached a client: those whose reply was sent while it was there."""
 
-    def __init__(self, app: App, answered: Callable[[str], None]) -> None:
+    def __init__(self, app: App, answered: Callable[[str], None], clients: Clients) -> None:
         self._app = app
         self._answered = answered
+        self._clients = clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = whole = False
@@ -109,6 +112,7 @@ class _TellingApp:
             await send(message)
             whole = message["type"] == "http.response.body" and not message.get("more_body")
 
-        await self._app(scope, hear, say)
+        with self._clients.one():
+            await self._app(scope, hear, say)
         if whole and not gone and SCOPE_KEY in scope:
             self._answered(scope[SCOPE_KEY])

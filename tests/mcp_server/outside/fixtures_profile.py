@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 
+from seedream_daemon.daemon.clients import Clients
 from seedream_daemon.mcp_server.gate import names_for
 from seedream_daemon.mcp_server.http_door import bind, serve_http
 
@@ -25,6 +26,7 @@ async def main(sdist: Path) -> None:
         names=names_for("127.0.0.1", port),
         token=None,
         answered=lambda job_id: None,
+        clients=Clients(),
     )
 
 

@@ -20,6 +20,7 @@ from mcp.types import (
     Tool,
 )
 
+from seedream_daemon.daemon.clients import Clients
 from seedream_daemon.mcp_server.gate import names_for
 from seedream_daemon.mcp_server.http_door import bind, serve_http
 from seedream_daemon.mcp_server.tasks import TaskView, add_tasks, require_task, wants_task
@@ -203,6 +204,7 @@ async def main() -> None:
             names=names_for("127.0.0.1", port),
             token=None,
             answered=lambda job_id: None,
+            clients=Clients(),
         )
 
 
