@@ -14,7 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from seedream_daemon.mcp_bridge.conversation import Conversation, Message, RequestId, read_line
+from seedream_daemon.mcp_bridge.conversation import (
+    PARSE_ERROR,
+    Conversation,
+    Message,
+    RequestId,
+    error_line,
+    read_line,
+)
 from seedream_daemon.mcp_bridge.place import NotConfiguredError, Place
 from seedream_daemon.mcp_bridge.stand_in import StandIn, Trouble
 from seedream_daemon.mcp_bridge.starter import Starter
@@ -124,8 +131,10 @@ class Bridge:
     def _hear(self, line: bytes) -> None:
         """Take one line of the host: pass it on, keep it for a daemon that comes, or answer."""
         message = read_line(line)
-        if message is None:
+        if message is None and self._daemon is not None:
             self._pass_on(line)
+        elif message is None:
+            self._say(error_line(None, PARSE_ERROR, "That line is no JSON-RPC message."))
         elif self._state in {"open", "greeting"}:
             self._take(line, message)
         elif greeting := self._stand_in.greet(message):

@@ -7,8 +7,9 @@ line break. Nothing is changed on its way as long as the first daemon lives.
 import json
 from typing import Any
 
-# The error's code says that the fault is the server's (JSON-RPC 2.0, section 5.1).
+# JSON-RPC 2.0, section 5.1: the fault is the server's; the line is no JSON.
 INTERNAL_ERROR = -32603
+PARSE_ERROR = -32700
 LOST = "the daemon restarted; jobs go on; call list_jobs"
 _SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
 _OWN = "seedream-bridge-"

@@ -249,6 +249,14 @@ def test_a_line_that_is_no_message_is_the_daemons_to_refuse(host, stub):
     assert one.hear()["error"]["code"] == -32700
 
 
+def test_a_line_that_is_no_message_is_refused_without_a_daemon_too(host):
+    one = host(SEEDREAM_ENV_FILE="/nowhere/env.local")
+
+    one.send(b"hello?\n")
+
+    assert one.hear()["error"]["code"] == -32700
+
+
 def test_what_was_mended_is_found_at_the_next_call(host, stub, tmp_path):
     file = tmp_path / "env.local"
     one = host("--env", str(file), STATE_DIR=None)
