@@ -221,6 +221,30 @@ def test_references_hold_what_was_sent(emulator, program, job_folder) -> None:
         assert far_apart(upright, WIDE) < 6
 
 
+def test_a_later_start_sends_what_the_photos_and_limits_are_now(
+    emulator, program, job_folder
+) -> None:
+    service = emulator(faults='[[fault]]\nfault = "moderation"\nmatch = {nth = 1}\n')
+    run = program(service.base_url)
+    folder = job_folder("oil", I2I, {"1.heic": heic(noise(300, 200)), "2.jpg": encoded(WIDE)})
+
+    first = run("run", folder, "--json")
+    assert first.code == 1
+    session = Path(first.json["session_path"])
+    before = (session / "references" / "01.jpg").read_bytes()
+    replaced = encoded(PERSON.resize((99, 99)))
+    (folder / "2.jpg").write_bytes(replaced)
+    done = run("retry", session.name, "--json", MAX_INPUT_MB="0.02")
+
+    assert done.code == 0, done.err
+    (paid,) = service.bill()
+    references = sorted((session / "references").iterdir())
+    assert paid["photos"] == [sha(path.read_bytes()) for path in references]
+    assert references[1].read_bytes() == replaced
+    assert len(before) > 20_000 >= references[0].stat().st_size
+    assert not (session / "prepared").exists()
+
+
 # Grid ------------------------------------------------------------------------------------------
 
 
