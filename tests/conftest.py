@@ -13,6 +13,28 @@ _SCRUBBED = ("ARK_", "SEEDREAM_", "MCP_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
+# What CI cannot offer: a machine where root reads less, another user's way to a clone, a model
+# that is not ours to ship, a kernel with a small queue. Every other skip there hides a test.
+_MAY_SKIP = (
+    "root reads every folder",
+    "other users cannot read the program",
+    "FACE_MODEL_PATH names no YuNet",
+    "max_queued_events is",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """In CI a test that skips for want of a tool fails: the tools are to be installed there."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if not any(known in reason for known in _MAY_SKIP):
+            report.outcome = "failed"
+            report.longrepr = f"skipped in CI, where nothing may be missing: {reason}"
+    return report
+
+
 @pytest.fixture(scope="session")
 def anyio_backend():
     return "asyncio"
