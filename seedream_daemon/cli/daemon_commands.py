@@ -28,6 +28,7 @@ def serve(context: click.Context, *, once: bool, on_demand: bool, idle: float) -
     """Serve the inbox: run every folder that is dropped into it, until stopped."""
     from seedream_daemon import log
     from seedream_daemon.daemon.serve import serve as run_service
+    from seedream_daemon.mcp_server.door import mcp_door
     from seedream_daemon.settings import Settings
 
     def read() -> Settings:
@@ -46,7 +47,8 @@ def serve(context: click.Context, *, once: bool, on_demand: bool, idle: float) -
         model=settings.seedream_model_id,
         max_parallel=settings.max_parallel,
     )
-    work = partial(run_service, settings, emit=log.tell, once=once, reread=read)
+    doors = () if once else (mcp_door,)
+    work = partial(run_service, settings, emit=log.tell, once=once, reread=read, doors=doors)
     code = in_loop(lambda: work(idle_s=idle if on_demand else None))
     log.note("service_stopped", exit_code=int(code))
     return int(code)

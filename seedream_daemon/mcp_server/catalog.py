@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mcp.types import Tool, ToolAnnotations
 
+from seedream_daemon.mcp_server.schemas import before_a_model, of_answer
 from seedream_daemon.tools.arguments import Schema, input_schemas, output_schemas
 
 INSTRUCTIONS = (
@@ -44,55 +45,52 @@ _CATALOG: Mapping[str, _Words] = {
     "generate_image": _Words(
         title="Make pictures from text",
         hints=_SPENDS,
-        text="Make pictures from a text. Costs money. Returns the job when it ends, at the latest "
-        "after wait_seconds; then ask get_job.",
+        text="Make pictures from a text. Costs money. If it runs on after wait_seconds, ask "
+        "get_job.",
     ),
     "edit_image": _Words(
-        title="Make a picture from photos",
+        title="Make pictures from photos",
         hints=_SPENDS,
-        text="Make pictures from a prompt and 1 to 10 photos. Costs money. Pictures pasted into "
-        "the chat have no path: ask the user to save them into folders.photos of get_status.",
+        text="Make pictures from a text and 1 to 10 photos. Costs money. Pictures pasted into the "
+        "chat have no path: ask the user to save them into folders.photos of get_status.",
     ),
     "check_job": _Words(
-        title="Check a job",
-        text="Plan a job and send nothing: price, shots, all mistakes. Give folder (with a "
-        "job.toml) or spec.",
+        title="Check job",
+        text="Plan a job, send nothing: price, shots, all mistakes. Give folder or spec.",
     ),
     "submit_job": _Words(
-        title="Run a job",
+        title="Run job",
         hints=_SPENDS,
-        text="Run a job of many pictures: give folder or spec. Costs money; call check_job first. "
-        "Then ask get_job.",
+        text="Run a job of many pictures: give folder or spec. Costs money: check_job first. Then "
+        "ask get_job.",
     ),
     "get_job": _Words(
-        title="Look at a job",
-        text="How a job stands; with wait_seconds it waits for the end or a pause.",
+        title="Look at job", text="How a job stands; can wait for its end or a pause."
     ),
     "cancel_job": _Words(
-        title="Cancel a job",
+        title="Cancel job",
         hints=_ENDS,
         text="Send nothing more for a job that tools began. What is paid for is saved.",
     ),
     "retry_job": _Words(
-        title="Ask again for what failed",
+        title="Retry job",
         hints=_SPENDS,
-        text="Ask again for the shots of an ended job that are not saved. Costs money for these.",
+        text="Ask again for what an ended job has not saved. Costs money for that only.",
     ),
-    "list_jobs": _Words(title="List jobs", text="Jobs, newest first, page by page."),
+    "list_jobs": _Words(title="List jobs", text="Jobs, newest first."),
     "list_sessions": _Words(
-        title="List sessions", text="Sessions (folders of pictures), newest first, page by page."
+        title="List sessions", text="Sessions (folders of pictures), newest first."
     ),
     "load_session": _Words(
-        title="Open a session",
-        text="A session's prompts, groups and items (one per picture), page by page.",
+        title="Open session", text="A session's prompts, groups, and an item for each picture."
     ),
     "view_image": _Words(
         title="Look at pictures",
-        text="Show a small copy of a picture, or a labelled sheet of many, by session or job_id.",
+        text="A small copy of a picture, or a labelled sheet, of a session or a job.",
     ),
     "get_status": _Words(
-        title="Look at the daemon",
-        text="What runs, what may be spent, the folders where photos may lie, what is wrong.",
+        title="Look at daemon",
+        text="What runs, money left, limits, folders for photos, what is wrong.",
     ),
 }
 
@@ -109,8 +107,8 @@ def _tool(name: str, words: _Words, reads: Schema, gives: Schema | None) -> Tool
         name=name,
         title=words.title,
         description=words.text,
-        input_schema=reads,
-        output_schema=gives,
+        input_schema=before_a_model(reads),
+        output_schema=None if gives is None else of_answer(gives),
         annotations=ToolAnnotations(
             read_only_hint=hints.read_only,
             destructive_hint=hints.destructive,

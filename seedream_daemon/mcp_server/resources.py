@@ -107,7 +107,13 @@ class Resources:
         """Give the status and the newest sessions, on one page."""
         refuse_cursor(params)
         page = await self._tools.list_sessions({"limit": LISTED}, _call())
-        status = Resource(name="status", title="Status", uri=STATUS, mime_type=JSON)
+        status = Resource(
+            name="status",
+            title="Status",
+            uri=STATUS,
+            description="What runs, what may be spent and what is wrong, as get_status tells it.",
+            mime_type=JSON,
+        )
         return ListResourcesResult(resources=[status, *map(_listed, page["sessions"])])
 
     async def templates(

@@ -10,7 +10,7 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
-from mcp.types import NotificationParams
+from mcp.types import Icon, NotificationParams
 
 from seedream_daemon import __version__
 from seedream_daemon.mcp_server.answers import Answers, held_answers
@@ -27,6 +27,13 @@ from seedream_daemon.mcp_server.tasks import add_tasks
 from seedream_daemon.mcp_server.toolbox import Toolbox
 
 NAME = "seedream-daemon"
+DOCUMENTATION = "https://docs.byteplus.com/en/docs/ModelArk/1541523"
+# A folder with a lens.
+ICON = (
+    "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9"
+    "IjAgMCAxNiAxNiI+PHBhdGggZmlsbD0iIzM2YyIgZD0iTTEgM2g1bDIgMmg3djlIMXoiLz48Y2lyY2xlIGN4PSI4Ii"
+    "BjeT0iOS41IiByPSIzIiBmaWxsPSIjZmZmIi8+PC9zdmc+"
+)
 # Lists of tools, prompts and templates change only with the program.
 LASTING = CacheHint(ttl_ms=60_000, scope="private")
 PASSING = CacheHint(ttl_ms=0, scope="private")
@@ -73,6 +80,8 @@ def build_server(
         version=__version__,
         title="Seedream daemon",
         instructions=INSTRUCTIONS,
+        website_url=DOCUMENTATION,
+        icons=[Icon(src=ICON, mime_type="image/svg+xml", sizes=["any"])],
         cache_hints=_hints(),
         lifespan=_answers(tools.mark_answered),
         on_list_tools=calls.list,

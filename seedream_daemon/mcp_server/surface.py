@@ -21,6 +21,7 @@ from seedream_daemon.mcp_server.resources import STATUS, address_of
 from seedream_daemon.mcp_server.sdk_log import sdk_log
 from seedream_daemon.mcp_server.server import Built, build_server
 from seedream_daemon.mcp_server.toolbox import Toolbox
+from seedream_daemon.tools.toolbox import Tools
 
 if TYPE_CHECKING:
     from seedream_daemon.daemon.service import Service
@@ -68,10 +69,9 @@ class Surface:
 
 
 @asynccontextmanager
-async def open_surface(
-    service: "Service", tools: Toolbox, sealing_key: str
-) -> AsyncIterator[Surface]:
+async def open_surface(service: "Service", sealing_key: str) -> AsyncIterator[Surface]:
     """Open the surface of a daemon; listeners are told of changes while the block runs."""
+    tools = Tools(service)
     with sdk_log():
         async with anyio.create_task_group() as tasks:
             built = build_server(
