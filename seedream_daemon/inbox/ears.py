@@ -57,6 +57,16 @@ class Ears:
             return True
         return False
 
+    def expect_leave(self, name: str) -> None:
+        """Say that we are about to take a name out of the inbox ourselves."""
+        if self._nudges is not None:
+            self._nudges.expect_leave(name)
+
+    def forget_leave(self, name: str) -> None:
+        """Say that we did not take it after all."""
+        if self._nudges is not None:
+            self._nudges.forget_leave(name)
+
     def hints(self) -> Hints:
         """Give what the events since the last call said."""
         return Hints() if self._nudges is None else self._nudges.take()

@@ -72,6 +72,7 @@ class Nudges(FileSystemEventHandler):
         self._guard = threading.Lock()
         self._moved_in: set[str] = set()
         self._renamed: set[str] = set()
+        self._leaving: set[str] = set()
         self._distrust_until_s = 0.0
         self._probed: str | None = None
         self._probe_came = threading.Event()
@@ -132,6 +133,16 @@ class Nudges(FileSystemEventHandler):
             with contextlib.suppress(OSError):
                 path.unlink()
 
+    def expect_leave(self, name: str) -> None:
+        """Say that we are about to take a name out of the folder."""
+        with self._guard:
+            self._leaving.add(name)
+
+    def forget_leave(self, name: str) -> None:
+        """Say that we did not take it."""
+        with self._guard:
+            self._leaving.discard(name)
+
     def take(self) -> Hints:
         """Give the hints that came since the last call."""
         with self._guard:
@@ -164,7 +175,9 @@ class Nudges(FileSystemEventHandler):
             elif target is not None:
                 self._moved_in -= {source, target}
                 self._renamed.add(target)
-            elif source is not None and not os.path.lexists(f"{self._root}/_running/{source}"):
+            elif source in self._leaving:
+                self._leaving.discard(source)
+            elif source is not None:
                 self._distrust_until_s = time.monotonic() + _DISTRUST_S
 
     def _name(self, path: bytes | str) -> str | None:

@@ -42,7 +42,8 @@ class Care:
     """What tending a drop takes, the same for all of them.
 
     `check` is called in a worker thread, `on_drop` awaited once the drop is claimed;
-    `on_put_back` is told the name under which a drop went back into the inbox.
+    `on_put_back` is told the name under which a drop went back into the inbox, `on_claim` the
+    name that is about to leave it, and `on_no_claim` that it did not.
     """
 
     place: Place
@@ -51,6 +52,8 @@ class Care:
     check: Callable[[Path], Wholeness]
     on_drop: Callable[[Drop], Awaitable[None]]
     on_put_back: Callable[[str], None]
+    on_claim: Callable[[str], None]
+    on_no_claim: Callable[[str], None]
 
 
 class Tended:
@@ -117,6 +120,7 @@ class Tended:
             return self._hold(f"something unexpected happened ({type(error).__name__}: {error})")
 
     async def _claim(self, seen: Sight, decision: Claim) -> float | None:
+        self._care.on_claim(self.name)
         taken = await self._in_thread(partial(claim.claim, self._care.place, self.name, seen))
         match taken:
             case claim.Claimed():
@@ -127,8 +131,10 @@ class Tended:
                 self._settling.restart()
                 return 0.0 if taken.name == self.name else None
             case claim.Blocked():
+                self._care.on_no_claim(self.name)
                 return self._hold(taken.reason)
             case claim.Gone():
+                self._care.on_no_claim(self.name)
                 return None
 
     async def _hand_over(self, taken: claim.Claimed, decision: Claim) -> None:

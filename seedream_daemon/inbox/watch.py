@@ -64,6 +64,9 @@ class Watcher:
         self._rescan_s = rescan_s
         self._poll_s = min(rescan_s, max(0.2, settle_s / 5))
         self._put_back: set[str] = set()
+        self._ears = Ears(
+            place.root, mode=mode, wake=self.rescan, warn=lambda why: emit(Warned(message=why))
+        )
         self._care = Care(
             place=place,
             settle_s=settle_s,
@@ -71,9 +74,8 @@ class Watcher:
             check=check,
             on_drop=on_drop,
             on_put_back=self._put_back.add,
-        )
-        self._ears = Ears(
-            place.root, mode=mode, wake=self.rescan, warn=lambda why: emit(Warned(message=why))
+            on_claim=self._ears.expect_leave,
+            on_no_claim=self._ears.forget_leave,
         )
         self._tended: dict[str, Tended] = {}
         self._scan_now = anyio.Event()

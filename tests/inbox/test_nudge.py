@@ -66,6 +66,27 @@ def test_what_came_from_outside_and_was_then_renamed_is_no_longer_believed(liste
     assert listener.hints_of("end") == Hints(renamed=frozenset({"renamed"}))
 
 
+def test_a_departure_of_ours_breeds_no_distrust_and_another_does(listener):
+    for name in ("ours", "theirs"):
+        (listener.root / name).mkdir()
+    listener.hints_of("before")
+    listener.nudges.expect_leave("ours")
+    # Put away long before anybody hears of it.
+    (listener.root / "ours").rename(listener.root.parent / "done")
+    (listener.root.parent / "next").mkdir()
+    (listener.root.parent / "next").rename(listener.root / "next")
+    assert listener.hints_of("trusted").moved_in == {"next"}
+
+    (listener.root / "theirs").rename(listener.root.parent / "elsewhere")
+    (listener.root.parent / "late").mkdir()
+    (listener.root.parent / "late").rename(listener.root / "late")
+    (listener.root / "end").mkdir()
+    deadline_s = time.monotonic() + 0.5
+    while time.monotonic() < deadline_s:
+        listener.woken.acquire(timeout=0.1)
+    assert listener.nudges.take().moved_in == frozenset()
+
+
 def test_what_happens_inside_a_drop_is_not_told(listener):
     (listener.root / "made").mkdir()
     listener.until(lambda: True)
