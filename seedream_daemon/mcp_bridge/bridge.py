@@ -200,6 +200,7 @@ class Bridge:
 
     def _look(self) -> None:
         """Look once: connect, or start a daemon, or give up."""
+        self._starter.bury()
         try:
             if self._place is None:
                 self._place = self._find()
@@ -226,6 +227,7 @@ class Bridge:
                 link.close()
                 continue
             self._daemon = link
+            self._starter.is_up()
             self._daemon_lines = Lines()
             hello, self._hello = self._talk.replay()
             self._state = "greeting"
@@ -292,8 +294,7 @@ class Bridge:
         self._to_daemon.clear()
         for line in self._talk.lose():
             self._say(line)
-        # Starting anew notices settings that have changed, and reaps a daemon of ours.
-        self._starter.failure()
+        # Looking anew notices settings that have changed.
         self._place = None
         self._seek_again()
 

@@ -28,12 +28,13 @@ class Starter:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._up: list[subprocess.Popen[bytes]] = []
         self._log: Path | None = None
         self._log_began = 0
 
     @property
     def has_started(self) -> bool:
-        """Whether there is a daemon whose start was not yet seen to fail."""
+        """Whether there is a daemon that has neither come up nor failed yet."""
         return self._process is not None
 
     def start(self, place: Place) -> None:
@@ -55,6 +56,16 @@ class Starter:
                 start_new_session=True,
                 umask=0o077,  # sessions hold faces
             )
+
+    def is_up(self) -> None:
+        """Note that a daemon answers: how ours ends from now on is no failure to start."""
+        if self._process is not None:
+            self._up.append(self._process)
+            self._process = None
+
+    def bury(self) -> None:
+        """Take leave of those that have ended since they were up, or they stay as zombies."""
+        self._up = [process for process in self._up if process.poll() is None]
 
     def failure(self) -> Trouble | None:
         """Say why the daemon that was started has ended; None as long as it runs."""
