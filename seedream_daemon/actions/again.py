@@ -39,7 +39,7 @@ async def begin(
         return Begun(session=await new_session(settings, plan, dict(job)), again=frozenset())
     old = await SessionWriter.open(before)
     now = await anyio.to_thread.run_sync(_fingerprints, plan, old.history.shots)
-    if _is_same(old.plan, plan) and not _saved_changed(old.history.shots, now):
+    if is_same_plan(old.plan, plan) and not _saved_changed(old.history.shots, now):
         return Begun(session=old, again=_failed_changed(old.history.shots, now))
     try:
         facts = {**job, "adopted_from": before.name}
@@ -68,7 +68,7 @@ def believed_session(base: Path, result: Mapping[str, Any] | None) -> Path | Non
     return path if history.job.get("job_id") == job_id and history.plan else None
 
 
-def _is_same(old: Plan, new: Plan) -> bool:
+def is_same_plan(old: Plan, new: Plan) -> bool:
     """Whether two plans ask for the same; names, prices and places do not matter."""
     aside = {"root", "name", "warnings", "price_micro_usd", "max_cost_micro_usd"}
     one, other = plan_to_json(old), plan_to_json(new)

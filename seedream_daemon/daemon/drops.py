@@ -16,7 +16,8 @@ from seedream_daemon.actions.photos import plan_with_photos
 from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
 from seedream_daemon.actions.run import RunResult, refuse_unpriced, run_session
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
-from seedream_daemon.daemon.wishes import Wishes
+from seedream_daemon.daemon.wishes import FACTS as WISH_FACTS
+from seedream_daemon.daemon.wishes import Wishes, settings_for
 from seedream_daemon.errors import (
     ConfigError,
     ExitCode,
@@ -95,6 +96,9 @@ class DropRunner:
                 finished=_now(),
                 state="cancelled" if isinstance(error, CancelledDropError) else "failed",
             )
+            if job.wish is not None and job.wish.session is not None:
+                path = self.settings.output_base_dir / job.wish.session
+                document |= {"session": path.name, "session_path": str(path)}
             result = RunResult(document=document, exit_code=ExitCode.SOME_FAILED)
         except Exception as error:  # noqa: BLE001 - a bug met by one job must not end the others
             result = self._unexpected(job, error, started)
@@ -144,7 +148,7 @@ class DropRunner:
             raise CancelledDropError(NEVER_BEGUN)
         if folder is None or (job.wish and job.wish.session):
             return await self._go_on(job, folder)
-        settings = self._settings_for(job)
+        settings = settings_for(self.settings, self._place, job.wish)
         before = await anyio.to_thread.run_sync(read_result, folder)
         plan = await plan_folder(settings, folder)
         job.name, job.kind = plan.name, plan.kind
@@ -172,7 +176,8 @@ class DropRunner:
         try:
             plan = await anyio.to_thread.run_sync(self._with_photos, session, folder)
             job.name, job.kind = plan.name, plan.kind
-            await session.append("job", **{**session.history.job, **wish.facts()})
+            first = {k: v for k, v in session.history.job.items() if k not in WISH_FACTS}
+            await session.append("job", **first, **wish.facts())
             return await self._shoot(job, session, plan, frozenset(wish.again))
         finally:
             session.release()
@@ -209,18 +214,6 @@ class DropRunner:
             on_run=on_run,
             away=self._away,
         )
-
-    def _settings_for(self, job: LiveJob) -> Settings:
-        """Let a job.toml that we wrote name what tools may read; its paths were looked at."""
-        if not (job.wish and job.wish.made):
-            return self.settings
-        roots = (
-            *self.settings.allowed_roots,
-            self._place.photos.resolve(),
-            self.settings.output_base_dir.resolve(),
-            self._place.root.resolve(),
-        )
-        return self.settings.model_copy(update={"allowed_roots": roots})
 
     async def _begin(
         self, job: LiveJob, plan: Plan, facts: dict[str, Any], before: Mapping[str, Any] | None

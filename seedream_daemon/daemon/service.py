@@ -1,7 +1,7 @@
 """The daemon: one task group with the watcher, the engine, the socket and the pulse."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -194,6 +194,7 @@ class Service:
             noted = Noted(job_id=drop.job_id, origin="tool", created=drop.seen, wish=wish)
             await anyio.to_thread.run_sync(self.wishes.note, drop.folder.name, noted)
             self._start(live_job(noted, drop.folder, drop.name), drop.folder)
+            self.wishes.met(drop.job_id)
             return
         job = LiveJob(
             job_id=drop.job_id,
@@ -227,6 +228,11 @@ class Service:
             return
         self.jobs.begin(job)
         self._tasks.start_soon(self._drops.run, job, folder)
+
+    def soon(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do some work beside the jobs; it is given up when the service ends."""
+        if self._tasks is not None and not self.engine.stopping:
+            self._tasks.start_soon(work)
 
     def state(self) -> tuple[str, str | None]:
         """Say how the whole service stands: running, paused or stopping, and why."""

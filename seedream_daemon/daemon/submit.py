@@ -55,9 +55,17 @@ class Submissions:
                 job_id = self.watcher.hurry(name)
                 if job_id is not None:
                     self.wishes.expect(job_id, wish)
+                    await self._seen(job_id)
                     return job_id
                 await anyio.sleep(LOOK_S)
         return None
+
+    async def _seen(self, job_id: str) -> None:
+        """Wait until a job is one that others can look up."""
+        while job_id not in self.jobs.live:
+            if any(drop.job_id == job_id for drop in self.watcher.waiting):
+                return
+            await anyio.sleep(LOOK_S)
 
     async def go_on(self, folder: Path | None, job_id: str, name: str, wish: Wish) -> LiveJob:
         """Run a job that has ended once more: its drop, if it has one, goes back to _running.

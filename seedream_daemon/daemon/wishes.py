@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from seedream_daemon.durable import write_atomically
+from seedream_daemon.inbox.place import Place
+from seedream_daemon.settings import Settings
 
 FILE = "tool-drops.json"
+FACTS = ("tool", "call", "request_key", "confirmation_key", "task_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,7 @@ class Wish:
 
     def facts(self) -> dict[str, Any]:
         """Give what is journaled with the job, before its first request."""
-        names = ("tool", "call", "request_key", "confirmation_key", "task_id")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in FACTS if getattr(self, name) is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -92,8 +94,12 @@ class Wishes:
         self._expected[job_id] = wish
 
     def expected(self, job_id: str) -> Wish | None:
-        """Give what `expect` was told of a drop that was claimed now."""
-        return self._expected.pop(job_id, None)
+        """Give what `expect` was told of a drop."""
+        return self._expected.get(job_id)
+
+    def met(self, job_id: str) -> None:
+        """Note that a drop that was expected has become a job."""
+        self._expected.pop(job_id, None)
 
     def forget(self, name: str) -> None:
         """Let go of a drop that has left _running. Raises OSError."""
@@ -103,3 +109,12 @@ class Wishes:
     def _write(self) -> None:
         text = json.dumps({name: asdict(noted) for name, noted in self._known.items()})
         write_atomically(self.file, text.encode("ascii"), mode=0o600)
+
+
+def settings_for(settings: Settings, place: Place, wish: Wish | None) -> Settings:
+    """Let a job.toml that we wrote name what tools may read; its paths were looked at. Blocks."""
+    if wish is None or not wish.made:
+        return settings
+    base = settings.output_base_dir.resolve()
+    roots = (*settings.allowed_roots, place.photos.resolve(), base)
+    return settings.model_copy(update={"allowed_roots": roots})

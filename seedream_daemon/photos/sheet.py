@@ -75,19 +75,20 @@ def _frame(
 
 
 def _draw_title(sheet: Image.Image, title: str) -> None:
-    pen, font = ImageDraw.Draw(sheet), _font()
-    while title and pen.textlength(title, font=font) > sheet.width - 2 * _GAP:
+    pen, letters = ImageDraw.Draw(sheet), font(15)
+    while title and pen.textlength(title, font=letters) > sheet.width - 2 * _GAP:
         title = title[:-2].rstrip("…") + "…" if len(title) > 2 else ""
-    pen.text((_GAP, 4), title, fill=_INK, font=font)
+    pen.text((_GAP, 4), title, fill=_INK, font=letters)
 
 
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Give a font that knows as many scripts as this machine has one for."""
     for name in _FONTS:
         try:
-            return ImageFont.truetype(name, 15)
+            return ImageFont.truetype(name, size)
         except OSError:
             continue
-    return ImageFont.load_default(15)
+    return ImageFont.load_default(size)
 
 
 def join(rows: Sequence[Path], to: Path) -> None:

@@ -116,6 +116,25 @@ class SheetRow:
         return cls(**(data | {key: Path(data[key]) for key in ("photo", "crop", "to")}))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One picture of a sheet: a copy of at most `width` x `height` is written to `to`."""
+
+    picture: Path
+    to: Path
+    width: int
+    height: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the tile as JSON."""
+        return asdict(self) | {"picture": str(self.picture), "to": str(self.to)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read what `to_json` gave."""
+        return cls(**(data | {key: Path(data[key]) for key in ("picture", "to")}))
+
+
 class PhotoUnusableError(SeedreamError):
     """A photo cannot be prepared; its shot fails, before anything is paid, and nothing else.
 

@@ -80,6 +80,8 @@ def _answer(request: dict[str, Any], get_cropper: Callable[[], "Cropper"]) -> An
 
 
 def _done(request: dict[str, Any], get_cropper: Callable[[], "Cropper"]) -> Answer:
+    if request["do"] in _VIEWS:
+        return {"done": _VIEWS[request["do"]](request["asked"])}
     from seedream_daemon.photos import prepare, sheet  # noqa: PLC0415 - under the limit
     from seedream_daemon.photos.steps import PrepareRequest, SheetRow  # noqa: PLC0415
 
@@ -92,6 +94,40 @@ def _done(request: dict[str, Any], get_cropper: Callable[[], "Cropper"]) -> Answ
         return {"done": True}
     wanted = PrepareRequest.from_json(asked)
     return {"done": prepare.prepare(wanted, get_cropper).to_json()}
+
+
+def _view(asked: Answer) -> tuple[int, ...]:
+    from seedream_daemon.photos.view import write_view  # noqa: PLC0415 - under the limit
+
+    picture, to = Path(asked["picture"]), Path(asked["to"])
+    return write_view(picture, to, max_side=asked["max_side"], max_bytes=asked["max_bytes"])
+
+
+def _tiles(asked: Answer) -> tuple[bool, ...]:
+    from seedream_daemon.photos.steps import Tile  # noqa: PLC0415 - under the limit
+    from seedream_daemon.photos.view import write_tiles  # noqa: PLC0415 - under the limit
+
+    return write_tiles([Tile.from_json(tile) for tile in asked["tiles"]])
+
+
+def _mosaic(asked: Answer) -> tuple[int, int]:
+    from seedream_daemon.photos.view import write_mosaic  # noqa: PLC0415 - under the limit
+
+    width, height = asked["cell"]
+    return write_mosaic(
+        [(Path(path) if path else None, label) for path, label in asked["tiles"]],
+        Path(asked["to"]),
+        columns=asked["columns"],
+        cell=(width, height),
+        max_bytes=asked["max_bytes"],
+    )
+
+
+_VIEWS: dict[str, Callable[[Answer], tuple[int, ...]]] = {
+    "view": _view,
+    "tiles": _tiles,
+    "mosaic": _mosaic,
+}
 
 
 def _tell(answers: BinaryIO, answer: Answer) -> None:

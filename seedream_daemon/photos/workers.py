@@ -25,6 +25,7 @@ from seedream_daemon.photos.steps import (
     Prepared,
     PrepareRequest,
     SheetRow,
+    Tile,
 )
 
 MEMORY_BYTES = 2 << 30
@@ -181,6 +182,41 @@ class PhotoWorkers:
     async def join_sheet(self, rows: Sequence[Path], to: Path) -> None:
         """Put rows into one contact sheet, a JPEG at `to`; raises as `prepare` does."""
         await self._ask("join", {"rows": [str(row) for row in rows], "to": str(to)}, to.name)
+
+    async def view(
+        self, picture: Path, to: Path, *, max_side: int, max_bytes: int
+    ) -> tuple[int, int, int, int]:
+        """Write a copy to look at; give its width and height, then the picture's.
+
+        Raises as `prepare` does.
+        """
+        asked = {"picture": str(picture), "to": str(to)}
+        limits = {"max_side": max_side, "max_bytes": max_bytes}
+        width, height, *whole = await self._ask("view", {**asked, **limits}, picture.name)
+        return width, height, whole[0], whole[1]
+
+    async def tiles(self, tiles: Sequence[Tile]) -> tuple[bool, ...]:
+        """Write the tiles of a sheet; tell of each whether its picture was there.
+
+        Raises as `prepare` does.
+        """
+        asked = {"tiles": [tile.to_json() for tile in tiles]}
+        return tuple(await self._ask("tiles", asked, "a picture"))
+
+    async def mosaic(
+        self,
+        tiles: Sequence[tuple[Path | None, str]],
+        to: Path,
+        *,
+        columns: int,
+        cell: tuple[int, int],
+        max_bytes: int,
+    ) -> tuple[int, int]:
+        """Put tiles with their labels into one sheet at `to`; give its width and height."""
+        rows = [[str(path) if path else None, label] for path, label in tiles]
+        asked = {"tiles": rows, "to": str(to), "columns": columns, "cell": cell}
+        answer = await self._ask("mosaic", {**asked, "max_bytes": max_bytes}, to.name)
+        return answer[0], answer[1]
 
     async def _ask(self, what: str, asked: dict[str, Any], name: str) -> Any:
         async with self._slots:

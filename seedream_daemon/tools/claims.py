@@ -16,6 +16,7 @@ from typing import Any
 
 from seedream_daemon.durable import write_atomically
 from seedream_daemon.tools.refusal import ToolRefusedError
+from seedream_daemon.tools.shapes import unpacked
 
 UNCLAIMED_S = 1800.0
 # So long may a reply be on its way to the transport; equal calls in that time are another wish.
@@ -26,9 +27,22 @@ _ASIDE = frozenset({"wait_seconds", "confirm_usd", "request_key"})
 
 def call_digest(arguments: Mapping[str, Any]) -> str:
     """Give what is the same for calls that wish for the same."""
-    wish = {name: value for name, value in arguments.items() if name not in _ASIDE}
+    wish = _plain({name: value for name, value in arguments.items() if name not in _ASIDE})
     text = json.dumps(wish, sort_keys=True, ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _plain(value: Any) -> Any:
+    """Give the one spelling of what may be said in several: null, 30.0, JSON within a text."""
+    match unpacked(value):
+        case dict() as table:
+            return {name: _plain(each) for name, each in table.items() if each is not None}
+        case list() | tuple() as each_of:
+            return [_plain(each) for each in each_of]
+        case float() as number if number.is_integer():
+            return int(number)
+        case plain:
+            return plain
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,16 +126,20 @@ class Claims:
         if isinstance(delivery, _Delivery):
             delivery.ended = 0.0 if cut else _now()
 
-    def answered(self, job_id: str) -> None:
-        """Note that a client was told of a job: equal calls from now on are new wishes."""
+    def answered(self, job_id: str) -> bool:
+        """Note that a client was told of a job: equal calls from now on are new wishes.
+
+        False if that was known.
+        """
         if not any(each.job_id == job_id for each in self._deliveries):
-            return
+            return False
         waiting = [each for each in self._deliveries if each.job_id == job_id]
         done = [each for each in waiting if each.ended is not None] or waiting[:1]
         self._deliveries = [each for each in self._deliveries if each not in done]
         self._answered[job_id] = None
         while len(self._answered) > MOST_ANSWERED:
             del self._answered[next(iter(self._answered))]
+        return True
 
     def save(self) -> None:
         """Write which jobs were answered; blocks. A lost write only keeps a job unclaimed."""

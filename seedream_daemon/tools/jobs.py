@@ -45,6 +45,10 @@ class JobDesk:
             )
         return found
 
+    async def known(self, job_id: str) -> Story | None:
+        """Give what is known of a job; None if nobody knows it."""
+        return await self._stories.find(job_id)
+
     async def wait(self, job_id: str, seconds: float, call: Call) -> Story:
         """Wait until a job has ended or rests, at most so long, and give how it stands then."""
         until = min(anyio.current_time() + seconds, call.deadline - _RESERVE_S)
@@ -117,7 +121,7 @@ class JobDesk:
         The order is that of their beginnings, which never change, so that a page goes on where
         the one before ended whatever was added meanwhile.
         """
-        after = None if cursor is None else read_cursor(cursor, "jobs", 2)
+        after = None if cursor is None else read_cursor(cursor, "jobs", float, str)
         rows = sorted(
             (row for row in self._rows() if state is None or row["state"] == state),
             key=_place,
@@ -193,19 +197,18 @@ def write_cursor(sort: str, *place: float | str) -> str:
     return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, sort: str, length: int) -> list[Any]:
+def read_cursor(cursor: str, sort: str, *types: type) -> list[Any]:
     """Read what `write_cursor` spelt. Raises ToolRefusedError bad_cursor."""
     try:
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         found = json.loads(data.decode("utf-8", "surrogatepass"))
-        own, *place = found
-    except (ValueError, TypeError):
-        own, place = None, []
-    fits = len(place) == length and isinstance(place[0], int | float | str)
-    if own != sort or not fits or isinstance(place[0], bool):
+        fits = [type(each) for each in found] == [str, *types] and found[0] == sort
+    except (ValueError, TypeError, RecursionError):
+        found, fits = [], False
+    if not fits:
         raise ToolRefusedError(
             "bad_cursor",
             "This cursor is none that was given. Leave it out to begin with the first page, then "
             "use next_cursor as it is.",
         )
-    return place
+    return list(found[1:])

@@ -223,8 +223,8 @@ def one_of(tool: str, **choices: object) -> str:
 
 
 def unpacked(value: object) -> object:
-    """Give what a text that holds a JSON object stands for; anything else as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] == "{":
+    """Give what a text that holds a JSON object or list stands for; anything else as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):

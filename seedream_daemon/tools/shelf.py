@@ -22,6 +22,7 @@ MOST_ROWS = 4_000
 # The job stands in the first line of a journal; what puts a session in order may come before it.
 _LINES = 5
 _TICK_NS = 50_000_000
+_STATES = ("waiting", "running", "paused", "done", "failed", "cancelled")
 _RESTING = frozenset({"done", "failed", "cancelled"})
 _KINDS = ("t2i", "i2i", "bulk", "grid")
 
@@ -184,13 +185,13 @@ def _row(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "session": path.name,
         "path": str(path),
-        "kind": text("kind"),
+        "kind": content["kind"] if content.get("kind") in _KINDS else None,
         "name": text("name"),
         "created": text("created"),
         "model": text("model"),
         "prompt": line(prompt) if isinstance(prompt, str) else None,
         "pictures": number("pictures"),
         "shots": number("shots"),
-        "state": text("state") or "done",
+        "state": content["state"] if content.get("state") in _STATES else "done",
         "job_id": text("job_id"),
     }

@@ -1,4 +1,4 @@
-"""Everything that is known of one job, wherever it stands: in the inbox, at work, ended, on disk."""
+"""All that is known of one job, wherever it stands: in the inbox, at work, ended, on disk."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ class Stories:
                     job_id=job_id,
                     name=drop.name,
                     kind=None,
-                    origin="folder",
+                    origin="tool" if self._service.wishes.expected(job_id) else "folder",
                     state="waiting",
                     created=drop.seen,
                 )
@@ -246,9 +246,9 @@ class Stories:
                 pass
             case _:
                 return
-        job_id = getattr(event, "job_id", None)
-        if job_id in self._watched:
-            self._watched[job_id].tally.take(event, anyio.current_time())
+        watch = self._watched.get(getattr(event, "job_id", ""))
+        if watch is not None:
+            watch.tally.take(event, anyio.current_time())
         self.stir()
 
 
