@@ -43,13 +43,13 @@ class _Words:
 
 _CATALOG: Mapping[str, _Words] = {
     "generate_image": _Words(
-        title="Make pictures from text",
+        title="Make pictures",
         hints=_SPENDS,
         text="Make pictures from a text. Costs money. If it runs on after wait_seconds, ask "
         "get_job.",
     ),
     "edit_image": _Words(
-        title="Make pictures from photos",
+        title="Edit photos",
         hints=_SPENDS,
         text="Make pictures from a text and 1 to 10 photos. Costs money. Pictures pasted into the "
         "chat have no path: ask the user to save them into folders.photos of get_status.",
@@ -85,11 +85,11 @@ _CATALOG: Mapping[str, _Words] = {
         title="Open session", text="A session's prompts, groups, and an item for each picture."
     ),
     "view_image": _Words(
-        title="Look at pictures",
+        title="View pictures",
         text="A small copy of a picture, or a labelled sheet, of a session or a job.",
     ),
     "get_status": _Words(
-        title="Look at daemon",
+        title="Status",
         text="What runs, money left, limits, folders for photos, what is wrong.",
     ),
 }

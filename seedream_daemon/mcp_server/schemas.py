@@ -23,39 +23,39 @@ _ARGUMENTS: Mapping[str, str] = {
     "photos": "1 to 10 absolute paths, or of one folder",
     "preset": "1K, 2K, 4K",
     "prompt": "What to make",
-    "request_key": "Your own id: same key, same job",
+    "request_key": "Same key, same job",
     "session": "Its name",
     "shot": "Only this one; needed if refused for its content",
     "size": "As 1296x1728",
     "spec": "The job, as in submit_job",
     "state": "Only these",
-    "wait_seconds": "Wait so long for its end",
+    "wait_seconds": "Wait for its end",
 }
-# The rows and next_cursor.
-_LIST_FIELDS = 2
+_NUMBERS_OR_NULL = frozenset({"shots", "price_usd", "left_today_usd", "eta_seconds"})
+# Of any text: a path.
+_LONGEST = 4096
 _JOB_KEYS: Mapping[str, str] = {
-    "kind": "t2i: from text; i2i: from photos; bulk: one edit for each photo; grid: prompts x "
-    "groups of people or products",
+    "kind": "bulk: one edit for each photo; grid: prompts x groups",
     "name": "Its name",
     "prompt": "{x} is a variable, {{ }} are braces",
     "prompts": "Rows of a grid",
     "model": "Model id",
     "model_family": "Of an endpoint (ep-...)",
-    "size": "As 1296x1728; without aspect and preset",
+    "size": "As 1296x1728",
     "aspect": "As 3:4",
     "preset": "1K, 2K, 4K",
     "photos": "Absolute paths, or of one folder",
     "common": "Up to 5 photos sent first, uncropped",
-    "groups": "Columns of a grid, at most 10: name to photos",
+    "groups": "Columns of a grid: name to photos",
     "labels": "What pages call a group",
-    "variables": "Values for prompts; in a grid also a table per group",
+    "variables": "For prompts; in a grid also per group",
     "crop": "Grid: cut photos to the face",
     "expect": "Photos that must be there",
-    "count": "Pictures per request; the prompt must ask for several",
+    "count": "Pictures per request",
     "seed": "3.0 models",
     "guidance_scale": "3.0 models",
     "output_format": "Of the pictures",
-    "optimize_prompt": "How the model rewrites it",
+    "optimize_prompt": "Rewrites it",
     "oversize": "Photos over the limits",
     "upright": "Turn photos marked as turned",
     "max_cost_usd": "Its own limit",
@@ -70,20 +70,17 @@ def before_a_model(schema: Schema) -> Schema:
 
 
 def of_answer(schema: Schema) -> Schema:
-    """Give the schema of what a tool gives: all that is required is declared, null or not.
+    """Give the schema of what a tool gives: all that is required is declared.
 
-    Rows are described where they are the whole answer; beside other things they are an array.
+    What may be null says how long or how small it is if it is not; a row is only an element of an
+    array. Types of each would not fit into what the whole list may have.
     """
-    named = dict.fromkeys((*schema["required"], *schema["properties"]))
-    is_list = "next_cursor" in named and len(named) == _LIST_FIELDS
-    properties = {}
-    for name in named:
-        each = dict(schema["properties"].get(name, {}))
-        rows = each.pop("items", None)
-        if rows is not None and is_list:
-            each["items"] = of_answer(rows)
-        properties[name] = each
-    return {**schema, "properties": properties}
+    declared = {}
+    for name in dict.fromkeys((*schema["required"], *schema["properties"])):
+        known = schema["properties"].get(name, {})
+        bound = {"minimum": 0} if name in _NUMBERS_OR_NULL else {"maxLength": _LONGEST}
+        declared[name] = {key: each for key, each in known.items() if key != "items"} or bound
+    return {**schema, "properties": declared}
 
 
 def _worded(name: str, schema: Schema) -> Schema:

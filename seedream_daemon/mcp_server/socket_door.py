@@ -10,7 +10,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from seedream_daemon.daemon.sockets import socket_path
+from seedream_daemon.sockets import socket_path
 
 SOCKET_NAME = "mcp.sock"
 OWN_MODE = 0o600
