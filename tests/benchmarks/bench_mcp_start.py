@@ -72,6 +72,20 @@ def took_s(words: list[str], env: dict[str, str]) -> float:
     return seconds
 
 
+def first_call_s(env: dict[str, str]) -> float:
+    """Give the seconds from the start to the answer of a tool, with the start of its daemon."""
+    began_s = time.perf_counter()
+    server, _, _ = start(BRIDGE, env)
+    params = {"name": "get_status", "arguments": {}}
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+    server.stdin.write(json.dumps(call).encode() + b"\n")
+    server.stdin.flush()
+    server.stdout.readline()
+    seconds = time.perf_counter() - began_s
+    end(server)
+    return seconds
+
+
 def environment(home: Path) -> dict[str, str]:
     """Give what a bridge and its daemon need, all below one folder."""
     return {
@@ -134,8 +148,12 @@ def run(folder: Path) -> bool:
     bridge_mb = memory_mb(bridge.pid)
     end(bridge)
     os.kill(daemons[0], signal.SIGTERM)
+    called = environment(folder / "called")
+    call_s = first_call_s(called)
+    os.kill(wait_for_daemon(called), signal.SIGTERM)
     sdk_s = median(took["sdk"])
     print(f"      the SDK's hello-world answers after {sdk_s * 1000:.0f} ms")
+    print(f"      the first call of a tool, with the start of its daemon: {call_s * 1000:.0f} ms")
     results = []
     for name, bar in (("with", WITH_DAEMON), ("without", WITHOUT_DAEMON)):
         ratio = median(took[name]) / sdk_s
