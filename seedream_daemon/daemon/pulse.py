@@ -31,6 +31,11 @@ class Pulse:
         """Say that the service serves."""
         self._notifier.ready(self.sentence())
 
+    async def ready_once_tended(self) -> None:
+        """Say that the service serves as soon as the inbox is looked after."""
+        await self._service.watcher.scanned()
+        self.ready()
+
     def reloading(self) -> None:
         """Say that the settings are read anew; `ready` ends it."""
         self._notifier.reloading()

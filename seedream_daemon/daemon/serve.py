@@ -50,7 +50,7 @@ async def serve(
                 service.ends_when_idle = True
                 beside.start_soon(end_when_idle, service, idle_s)
             beside.start_soon(pulse.beat)
-            pulse.ready()
+            beside.start_soon(pulse.ready_once_tended)
             await (service.run_once() if once else service.run())
             beside.cancel_scope.cancel()
         return service.exit_code if once else ExitCode.OK

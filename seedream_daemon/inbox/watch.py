@@ -79,6 +79,7 @@ class Watcher:
         )
         self._tended: dict[str, Tended] = {}
         self._scan_now = anyio.Event()
+        self._scanned = anyio.Event()
         self._progress = anyio.Event()
         self._absent_s: float | None = None
 
@@ -116,6 +117,10 @@ class Watcher:
             return None
         drop.hurry()
         return drop.job_id
+
+    async def scanned(self) -> None:
+        """Wait until the inbox has been looked at, from when on no event is missed."""
+        await self._scanned.wait()
 
     async def run(self) -> None:
         """Tend the inbox until cancelled.
@@ -160,6 +165,7 @@ class Watcher:
             self._take_hints()
             self._absent_s = began_s
         self.scanned_s = began_s
+        self._scanned.set()
 
     def _take_hints(self) -> None:
         hints = self._ears.hints()
