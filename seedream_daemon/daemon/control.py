@@ -12,8 +12,8 @@ import anyio.abc
 import anyio.to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from seedream_daemon.daemon.sockets import socket_path
 from seedream_daemon.errors import ConfigError, UsageError
+from seedream_daemon.sockets import socket_path
 
 if TYPE_CHECKING:
     from seedream_daemon.daemon.service import Service

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from seedream_daemon.daemon.sockets import socket_path
+from seedream_daemon.sockets import socket_path
 
 SYSTEM_SOCKET = Path("/run/seedream-daemon/mcp.sock")
 _QUOTES = "'\""
