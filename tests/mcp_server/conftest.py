@@ -1,6 +1,10 @@
 """A surface in this process over pretended tools, and clients of both eras by both doors."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -133,9 +137,9 @@ async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
 class Doors:
     """Both doors of one surface; `client` connects to one of them in one era."""
 
-    def __init__(self, tools: PretendedTools, socket: Path, port: int, clients: Clients) -> None:
+    def __init__(self, tools: PretendedTools, place: Path, port: int, clients: Clients) -> None:
         self.tools = tools
-        self.socket = socket
+        self.socket = place
         self.port = port
         self.clients = clients
 
@@ -146,13 +150,15 @@ class Doors:
         return f"http://127.0.0.1:{self.port}/mcp"
 
     @asynccontextmanager
-    async def client(self, door: str, era: str, **how) -> AsyncIterator[Client]:
+    async def client(
+        self, door: str, era: str, *, token: str = TOKEN, **how
+    ) -> AsyncIterator[Client]:
         mode = "legacy" if era.startswith("2025") else "auto"
         async with AsyncExitStack() as stack:
             if door == "socket":
                 transport = over_socket(self.socket)
             else:
-                headers = {"Authorization": f"Bearer {TOKEN}"}
+                headers = {"Authorization": f"Bearer {token}"}
                 http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers))
                 transport = streamable_http_client(self.address, http_client=http)
             client = await stack.enter_async_context(Client(transport, mode=mode, **how))
@@ -215,9 +221,9 @@ async def open_doors(folder: Path, tools: PretendedTools) -> AsyncIterator[Doors
                 clients=clients,
             )
         )
-        socket = folder / "mcp.sock"
-        await tasks.start(serve_socket, socket, 0o600, surface.talk)
-        yield Doors(tools, socket, port, clients)
+        place = folder / "mcp.sock"
+        await tasks.start(serve_socket, place, 0o600, surface.talk)
+        yield Doors(tools, place, port, clients)
         built.subscriptions.close()
         tasks.cancel_scope.cancel()
 
@@ -236,3 +242,99 @@ def door(request) -> str:
 @pytest.fixture(params=ERAS)
 def era(request) -> str:
     return request.param
+
+
+class Daemon:
+    """seedream-daemon serving a home of its own, with MCP on its socket and a port."""
+
+    def __init__(self, home: Path, base_url: str, **settings: str) -> None:
+        self.home = home
+        self.state = home / "state"
+        self.inbox = home / "inbox"
+        self.port = free_port()
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "ARK_BASE_URL": base_url,
+            "INBOX_DIR": str(self.inbox),
+            "OUTPUT_BASE_DIR": str(home / "outputs"),
+            "STATE_DIR": str(self.state),
+            "IMAGES_PER_MINUTE": "0",
+            "SETTLE_SECONDS": "1",
+            "MCP_PORT": str(self.port),
+            **settings,
+        }
+        self.log = home / "log.jsonl"
+        self.process: subprocess.Popen | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    @property
+    def token(self) -> str:
+        return (self.state / "mcp-token").read_text(encoding="ascii").strip()
+
+    async def start(self) -> None:
+        with self.log.open("a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(  # noqa: ASYNC220 - it does not wait
+                [sys.executable, "-m", "seedream_daemon", "serve"],
+                cwd=self.home,
+                env=self.env,
+                stderr=log,
+            )
+        await until(self._answers, 20)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    async def stop(self) -> float:
+        """Ask it to end as systemd would; the seconds it took."""
+        began = anyio.current_time()
+        self.process.terminate()
+        await until(lambda: self.process.poll() is not None, 20)
+        assert self.process.returncode == 0, self.log.read_text(encoding="utf-8")
+        return anyio.current_time() - began
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    @asynccontextmanager
+    async def client(self, door: str, era: str, **how) -> AsyncIterator[Client]:
+        doors = Doors(None, self.state / "mcp.sock", self.port, None)
+        async with doors.client(door, era, token=self.token, **how) as client:
+            yield client
+
+
+def free_port() -> int:
+    with socket.socket() as link:
+        link.bind(("127.0.0.1", 0))
+        return link.getsockname()[1]
+
+
+@pytest.fixture
+def daemon(emulator, tmp_path):
+    """Start daemons: `await daemon("--latency", "1", MCP_CONFIRM_USD="0")`; its `emulator` bills."""
+    started = []
+
+    async def start(*words: str, faults: str | None = None, **settings: str) -> Daemon:
+        home = tmp_path / f"home{len(started)}"
+        home.mkdir()
+        ark = emulator(*words, faults=faults)
+        one = Daemon(home, ark.base_url, **settings)
+        one.emulator = ark
+        started.append(one)
+        await one.start()
+        return one
+
+    yield start
+    for one in started:
+        one.kill()
