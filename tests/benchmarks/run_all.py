@@ -2,8 +2,8 @@
 
     python tests/benchmarks/run_all.py [NAME ...]
 
-With names (`schedule growth`) only those. Takes about half an hour; nothing else should run beside
-it. Exits 1 if one fails.
+With names (`schedule growth`) only those. Nothing else should run beside it: several compare
+processor-bound work with the clock. Exits 1 if one fails.
 """
 
 import subprocess
