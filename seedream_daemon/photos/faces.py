@@ -21,6 +21,9 @@ Floats = npt.NDArray[np.float32]
 _SCALE_STEP = 0.709  # halves the area from one scale to the next, as MTCNN was trained
 _MIN_CONFIDENCE = 0.9
 _STAGE_THRESHOLDS = (0.6, 0.7, 0.7)
+_ROUNDS = 4
+# How much tighter steadied boxes are on each side than the first answers are on average.
+_TIGHTER = 0.015
 
 
 class Detector(Protocol):
@@ -131,14 +134,33 @@ class Mtcnn:
         return _squared(_moved(boxes[best], moves[best], extra=1))
 
     def _stage_three(self, pixels: Pixels, boxes: Floats) -> tuple[Floats, Floats]:
-        boxes = np.trunc(boxes)
+        boxes, scores = self._last_answer(pixels, np.trunc(boxes))
+        sure = scores > _STAGE_THRESHOLDS[2]
+        boxes, scores = boxes[sure], scores[sure]
+        best = _best(boxes, scores, 0.7, by_smaller=True)
+        return self._steadied(pixels, boxes[best]), scores[best]
+
+    def _steadied(self, pixels: Pixels, boxes: Floats) -> Floats:
+        """Ask the last network about its own answers, which soon swing about one box.
+
+        Its first answer depends on how the box before it lay: between photos of one person it
+        trembles by 2 % of the face, and by up to 9 %. The middle of the swing does by 0.4 %.
+        """
+        before = boxes
+        for _ in range(_ROUNDS if len(boxes) else 0):
+            before = boxes
+            answers, scores = self._last_answer(pixels, np.rint(_squared(boxes)))
+            boxes = np.where(scores[:, np.newaxis] > _STAGE_THRESHOLDS[2], answers, boxes)
+        middle = (before + boxes) / 2
+        sides = middle[:, 2:] - middle[:, :2]
+        margin = sides.max(axis=1, keepdims=True, initial=0) * _TIGHTER
+        return np.concatenate([middle[:, :2] - margin, middle[:, 2:] + margin], axis=1)
+
+    def _last_answer(self, pixels: Pixels, boxes: Floats) -> tuple[Floats, Floats]:
         patches = _patches(pixels, boxes, 48)
         # OpenCV 5 wants all outputs named; the second, the places of eyes and mouth, is not used.
         moves, _, chances = _run(self._output, patches, ["dense_5", "dense_6", "softmax_2"])
-        sure = chances[:, 1] > _STAGE_THRESHOLDS[2]
-        boxes, scores = _moved(boxes[sure], moves[sure], extra=1), chances[sure, 1]
-        best = _best(boxes, scores, 0.7, by_smaller=True)
-        return boxes[best], scores[best]
+        return _moved(boxes, moves, extra=1), chances[:, 1]
 
 
 def _run(net: Any, patches: npt.NDArray[Any], outputs: list[str]) -> Sequence[Floats]:

@@ -42,6 +42,19 @@ def test_a_face_is_found_at_any_size(detector: Mtcnn, person: Image.Image):
         assert_close(face, expected, tolerance=0.1)
 
 
+def test_a_face_is_framed_the_same_in_every_photo(detector: Mtcnn, person: Image.Image):
+    framed = []
+    for across in range(430, 640, 15):
+        photo = Image.new("RGB", (640, 640), (across % 256, 130, 90))
+        x, y = (640 - across) // 2, 640 - across
+        photo.paste(person.resize((across, across), Image.Resampling.LANCZOS), (x, y))
+        (face,) = detector.detect(pixels(photo))
+        box, scale = face.box, 512 / across
+        framed.append(((box.x - x) * scale, (box.y - y) * scale, box.width * scale))
+    # How far the left edge, the upper edge and the width go apart, in sizes of her face.
+    assert (np.ptp(framed, axis=0) / HER_BOX.height).max() < 0.025
+
+
 def test_a_small_face_is_found_at_the_second_look(detector: Mtcnn, person: Image.Image):
     wide = Image.new("RGB", (640, 480), "gray")
     wide.paste(person.resize((130, 130), Image.Resampling.LANCZOS), (400, 300))
