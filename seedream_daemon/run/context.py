@@ -29,7 +29,8 @@ class JobContext:
     `origin` is the door it came by: folder, tool or command. `cap_micro_usd` is the most that
     the job may spend, None for no cap of its own. `spoiled` is the code and message of a refusal
     that each further request would meet too. `away` is asked, in a worker thread, when a photo
-    cannot be read: it says why the disk of the drop is not there, None if it is.
+    cannot be read: it says why the disk of the drop is not there, None if it is. `cancelled`
+    keeps shots that wait for their turn from being sent.
     """
 
     means: Means
@@ -41,6 +42,7 @@ class JobContext:
     cap_micro_usd: int | None = None
     away: Callable[[], str | None] = lambda: None
     spoiled: tuple[str, str] | None = field(default=None, init=False)
+    cancelled: bool = field(default=False, init=False)
 
     def of(self, shot: Shot) -> ShotHistory:
         """What the journal knows of a shot."""

@@ -68,7 +68,7 @@ class JobRun:
 
     def cancel(self) -> None:
         """Send nothing more for this job; what is in flight is waited for and saved."""
-        self._cancelled = True
+        self._cancelled = self.context.cancelled = True
 
     def resize(self) -> None:
         """Follow a limit of parallel requests that has changed."""
