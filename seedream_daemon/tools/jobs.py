@@ -57,9 +57,13 @@ class JobDesk:
             if call.progress is not None:
                 await self._tell(story, call)
             left = until - anyio.current_time()
-            if story.ended or story.state == "paused" or left <= 0:
+            if story.ended or story.state == "paused" or left <= 0 or self._is_stopping():
                 return story
             await self._stories.news(min(left, _LOOK_S))
+
+    def _is_stopping(self) -> bool:
+        """Whether the daemon ends: what is still in flight may take longer than a client does."""
+        return self._service.engine.stopping
 
     async def _tell(self, story: Story, call: Call) -> None:
         assert call.progress is not None  # noqa: S101 - the caller looked

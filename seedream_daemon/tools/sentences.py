@@ -85,7 +85,7 @@ def _after_failure(story: Story, retry_usd: float | None) -> str:
         parts.append(
             f"{what} refused for the content: word the prompt differently, or retry_job with shot."
         )
-    return " ".join((*parts, "Do not submit again."))
+    return " ".join((*parts, "Do not submit again.") if missing else parts)
 
 
 def progress_text(story: Story, *, per_minute: float, eta_s: float | None) -> str:

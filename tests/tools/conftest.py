@@ -80,6 +80,13 @@ class Desk:
         self.tools.mark_answered(job["job_id"])
         return await self.ended(job["job_id"])
 
+    async def listed(self):
+        """Wait until the service knows a job; its row."""
+        with anyio.fail_after(20):
+            while not (rows := (await self("list_jobs"))["jobs"]):  # noqa: ASYNC110 - a poll
+                await anyio.sleep(0.05)
+        return rows[0]
+
     async def ended(self, job_id: str):
         with anyio.fail_after(60):
             while True:
