@@ -66,7 +66,7 @@ class Home:
 
 @pytest.fixture
 def home(tmp_path, emulator, environment):
-    made = Home(tmp_path, emulator("--latency", "0.2").base_url, environment)
+    made = Home(tmp_path, emulator("--latency", "2").base_url, environment)
     yield made
     made.end()
 
@@ -77,6 +77,13 @@ def wait_for(condition, within_s=30.0):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
+
+
+def call_until_answered(bridge, method, params):
+    """Ask again where the daemon died before it could answer, as an agent would."""
+    while "error" in (answer := bridge.ask(method, params)):
+        assert "list_jobs" in answer["error"]["message"]
+    return answer["result"]
 
 
 def get_status(bridge, identity="status"):
@@ -240,3 +247,80 @@ def test_a_state_folder_that_cannot_be_made_is_not_configured(home, host):
     bridge.hello()
 
     assert text_of(bridge.call("list_jobs")).startswith("not_configured: STATE_DIR ")
+
+
+META = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "host", "version": "1"},
+    }
+}
+
+
+def drop(home, name):
+    """Put a job into the inbox that makes the status change."""
+    folder = home.root / name
+    folder.mkdir()
+    (folder / "job.toml").write_text('kind = "t2i"\nprompt = "a lighthouse"\n', encoding="utf-8")
+    folder.rename(home.inbox / name)
+
+
+def hears_of_the_status(bridge):
+    """Wait for word that the status has changed; give all that came until then."""
+    came = []
+    while not came or came[-1].get("method") != "notifications/resources/updated":
+        came.append(bridge.hear(CALL_S))
+    assert came[-1]["params"]["uri"] == "seedream://status"
+    return came[:-1]
+
+
+def test_a_stream_of_2026_goes_on_after_a_kill(home, host):
+    bridge = host(**home.settings)
+    found = bridge.ask("server/discover", META, "discover")["result"]
+    assert "2026-07-28" in found["supportedVersions"]
+    wanted = {"notifications": {"resourceSubscriptions": ["seedream://status"]}, **META}
+    listen = {"jsonrpc": "2.0", "id": 4, "method": "subscriptions/listen", "params": wanted}
+    bridge.send(listen)
+    assert bridge.hear(CALL_S)["method"] == "notifications/subscriptions/acknowledged"
+
+    os.kill(home.status()["pid"], signal.SIGKILL)
+    params = {"name": "get_status", "arguments": {}, **META}
+    assert call_until_answered(bridge, "tools/call", params)["resultType"] == "complete"
+    drop(home, "one")
+
+    assert hears_of_the_status(bridge) == []
+
+
+def test_a_subscription_of_the_handshake_eras_goes_on_after_a_kill(home, host):
+    bridge = host(**home.settings)
+    bridge.hello()
+    bridge.send(
+        {
+            "jsonrpc": "2.0",
+            "id": 4,
+            "method": "resources/subscribe",
+            "params": {"uri": "seedream://status"},
+        }
+    )
+    assert bridge.hear(CALL_S)["result"] == {}
+
+    os.kill(home.status()["pid"], signal.SIGKILL)
+    call_until_answered(bridge, "tools/call", {"name": "get_status", "arguments": {}})
+    drop(home, "one")
+
+    assert all("id" not in message for message in hears_of_the_status(bridge))
+
+
+@pytest.mark.slow
+def test_fifty_bridges_share_one_daemon(home, host):
+    home.serve()
+    wait_for(home.status)
+    bridges = [host(**home.settings) for _ in range(50)]
+    for bridge in bridges:
+        bridge.hello()
+
+    versions = {get_status(bridge)["version"] for bridge in bridges}
+
+    assert len(versions) == 1
+    assert all(bridge.leave()[0] == 0 for bridge in bridges)
