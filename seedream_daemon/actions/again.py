@@ -16,6 +16,9 @@ from seedream_daemon.session.shot_history import KeptPicture, ShotHistory, ShotS
 from seedream_daemon.session.store import SessionWriter
 from seedream_daemon.settings import Settings
 
+# A daemon holds fewer sessions open at once; further back nobody needs to look.
+MOST_LOOKED_AT = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
@@ -66,6 +69,24 @@ def believed_session(base: Path, result: Mapping[str, Any] | None) -> Path | Non
         return None
     history = recall(path).history
     return path if history.job.get("job_id") == job_id and history.plan else None
+
+
+def begun_session(base: Path, job_id: str, since: str) -> Path | None:
+    """Give the session that a job began just before its process died, if there is one.
+
+    `since` is a stamp such as 2025-09-12_14-30-12: what is older cannot be it. Blocks.
+    """
+    try:
+        names = sorted((path.name for path in base.iterdir()), reverse=True)
+    except OSError:
+        return None
+    for name in names[:MOST_LOOKED_AT]:
+        if name[: len(since)] < since:
+            return None
+        found = believed_session(base, {"session": name, "job_id": job_id})
+        if found is not None:
+            return found
+    return None
 
 
 def is_same_plan(old: Plan, new: Plan) -> bool:

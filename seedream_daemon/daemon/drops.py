@@ -15,6 +15,7 @@ from seedream_daemon.actions.ends import error_text, refused_result
 from seedream_daemon.actions.photos import plan_with_photos
 from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
 from seedream_daemon.actions.run import RunResult, refuse_unpriced, run_session
+from seedream_daemon.daemon.before import result_before
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
 from seedream_daemon.daemon.wishes import FACTS as WISH_FACTS
 from seedream_daemon.daemon.wishes import Wishes, settings_for
@@ -26,7 +27,7 @@ from seedream_daemon.errors import (
     UsageError,
 )
 from seedream_daemon.events import DropPutAway, DropTaken, Emit, Warned
-from seedream_daemon.inbox.claim import put_away, read_result, write_result
+from seedream_daemon.inbox.claim import put_away, write_result
 from seedream_daemon.inbox.place import Place
 from seedream_daemon.job.plan import Plan
 from seedream_daemon.run.engine import Engine
@@ -149,7 +150,8 @@ class DropRunner:
         if folder is None or (job.wish and job.wish.session):
             return await self._go_on(job, folder)
         settings = settings_for(self.settings, self._place, job.wish)
-        before = await anyio.to_thread.run_sync(read_result, folder)
+        look = partial(result_before, job, folder, settings.output_base_dir)
+        before = await self._insist(look)
         plan = await plan_folder(settings, folder)
         job.name, job.kind = plan.name, plan.kind
         await refuse_bad_photos(settings, plan)

@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from seedream_daemon import __version__
 from seedream_daemon.actions.wiring import caps_of, open_engine
+from seedream_daemon.daemon.before import job_id_in
 from seedream_daemon.daemon.clients import Clients
 from seedream_daemon.daemon.drops import DropRunner
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
@@ -215,7 +216,7 @@ class Service:
                 continue
             before = await anyio.to_thread.run_sync(read_result, folder) or {}
             job = LiveJob(
-                job_id=str(before.get("job_id") or new_job_id()),
+                job_id=job_id_in(before, self.jobs.live) or new_job_id(),
                 name=folder.name,
                 folder=folder,
                 origin="folder",

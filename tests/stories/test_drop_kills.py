@@ -122,3 +122,25 @@ def test_ten_random_kills_leave_ten_drops_in_order(inbox, job_folder, court) -> 
 def test_fifty_random_kills_leave_ten_drops_in_order(inbox, job_folder, court, seed) -> None:
     box = inbox("--latency", "0.3")
     campaign(box, court, sources(job_folder), kills=10, seed=seed)
+
+
+@pytest.mark.parametrize(
+    "failpoint",
+    ["before_job_record", "after_plan_record", "before_sending_record", "before_end_record"],
+)
+def test_a_job_killed_early_keeps_its_id_and_leaves_no_second_session(
+    inbox, job_folder, court, failpoint
+) -> None:
+    box = inbox()
+    shutil.copytree(job_folder("fox", T2I.replace("{}", "x")), box.path / "fox")
+    box.process = box.run.start("serve", log=box.log, SEEDREAM_FAILPOINT=failpoint)
+    assert box.die() == 9
+    noted = json.loads((box.path / "_running" / "fox" / "result.json").read_text(encoding="utf-8"))
+
+    box.serve()
+
+    result = box.result("_done", "fox")
+    assert result["job_id"] == noted["job_id"]
+    with_journal = [path for path in box.run.sessions() if court.journal(path)]
+    assert [path.name for path in with_journal] == [result["session"]]
+    assert len(box.service.bill()) == 1
