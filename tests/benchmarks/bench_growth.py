@@ -111,6 +111,7 @@ def show(number: int, cost: Cost) -> None:
 def bench(made: rig.Rig) -> list[rig.Claim]:
     """Run both and compare."""
     large_number = int(sys.argv[1]) if len(sys.argv) > 1 else LARGE
+    measure(made, 10)  # so that the small one does not pay for compiling and a cold disk
     small = measure(made, SMALL)
     show(SMALL, small)
     large = measure(made, large_number)
