@@ -11,7 +11,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 from seedream_daemon.mcp_bridge.conversation import (
@@ -22,23 +21,16 @@ from seedream_daemon.mcp_bridge.conversation import (
     error_line,
     read_line,
 )
-from seedream_daemon.mcp_bridge.place import NotConfiguredError, Place
+from seedream_daemon.mcp_bridge.place import Place
+from seedream_daemon.mcp_bridge.search import Search
 from seedream_daemon.mcp_bridge.stand_in import StandIn, Trouble
-from seedream_daemon.mcp_bridge.starter import Starter
 
 PIECE_BYTES = 65_536
 # So much may wait for a side that does not read, before the other is no longer read.
 MOST_WAITING_BYTES = 4_000_000
-SEEK_S = 30.0
 LOOK_S = 0.05
-# A daemon that went away may be being replaced: only then is one started.
-RETURN_S = 3.0
-# A daemon that we know to be coming up, since it keeps ours from starting.
-RIVAL_S = 8.0
-# A daemon that was named and is not there at the start is hardly going to come.
-NAMED_S = 1.0
 # After the host's last word, answers that are nearly there still pass.
-LAST_WORDS_S = 0.7
+LAST_WORDS_S = 0.5
 
 
 class Lines:
@@ -67,13 +59,11 @@ class Bridge:
     """
 
     def __init__(self, find: Callable[[], Place], *, host_in: int, host_out: int) -> None:
-        self._find = find
         self._in, self._out = host_in, host_out
         self._talk = Conversation()
         self._stand_in = StandIn()
-        self._starter = Starter()
+        self._search = Search(find)
         self._state: Literal["seeking", "greeting", "open", "without"] = "seeking"
-        self._place: Place | None = None
         self._trouble = Trouble("no_daemon", "No daemon was looked for yet.")
         self._daemon: socket.socket | None = None
         self._hello: RequestId | None = None
@@ -81,22 +71,16 @@ class Bridge:
         self._to_host, self._to_daemon = bytearray(), bytearray()
         self._host_lines, self._daemon_lines = Lines(), Lines()
         self._host_left_s: float | None = None
-        self._seek_until_s = self._start_from_s = 0.0
-        self._returns = False
-        self._rival: Trouble | None = None
-        self._closed: Path | None = None
 
     def run(self) -> None:
         """Copy until the host has gone; a second after that at the latest."""
-        self._seek()
+        self._search.begin()
         while not self._is_over():
             if self._state == "seeking":
                 self._look()
             self._turn()
         if self._daemon is not None:
             self._daemon.close()
-
-    # What the host and the daemon say ---------------------------------------------------------
 
     def _turn(self) -> None:
         """Wait until something can be read or written, or it is time to look; do it."""
@@ -145,9 +129,10 @@ class Bridge:
         elif message.get("method") == "tools/call":
             # What was wrong may have been mended since.
             self._held.append(line)
-            self._seek()
+            self._state = "seeking"
+            self._search.begin()
         else:
-            self._do_without(line, message)
+            self._stand_in_for(line, message)
 
     def _take(self, line: bytes, message: Message) -> None:
         if self._state == "greeting":
@@ -155,7 +140,7 @@ class Bridge:
         else:
             self._pass_on(self._talk.to_daemon(line, message))
 
-    def _do_without(self, line: bytes, message: Message) -> None:
+    def _stand_in_for(self, line: bytes, message: Message) -> None:
         self._talk.remember(line, message)
         answer = self._stand_in.answer(message, self._trouble)
         if answer is not None:
@@ -184,58 +169,21 @@ class Bridge:
             elif self._state == "greeting" and message.get("id") == self._hello:
                 self._open()
 
-    # The daemon comes and goes ----------------------------------------------------------------
-
-    def _seek(self) -> None:
-        """Begin to look for a daemon, and to start one."""
-        now = time.monotonic()
-        self._state, self._rival, self._closed, self._returns = "seeking", None, None, False
-        self._start_from_s, self._seek_until_s = now, now + SEEK_S
-
-    def _seek_again(self) -> None:
-        """Begin to look for the daemon that follows one which went away."""
-        self._seek()
-        self._start_from_s += RETURN_S
-        self._returns = True
-
     def _look(self) -> None:
-        """Look once: connect, or start a daemon, or give up."""
-        self._starter.bury()
-        try:
-            if self._place is None:
-                self._place = self._find()
-                if not self._place.may_start and not self._returns:
-                    self._seek_until_s = time.monotonic() + NAMED_S
-            if self._connect(self._place):
-                return
-            if self._host_left_s is None:
-                self._start_or_wait(self._place)
-        except NotConfiguredError as error:
-            self._give_up(Trouble("not_configured", str(error)))
-        except OSError as error:
-            self._give_up(Trouble("no_daemon", f"No daemon can be started: {error}."))
+        """Look for a daemon once; one that the host will not meet any more is not started."""
+        found = self._search.look(may_start=self._host_left_s is None)
+        if isinstance(found, socket.socket):
+            self._meet(found)
+        elif found is not None:
+            self._do_without(found)
 
-    def _connect(self, place: Place) -> bool:
-        for path in place.sockets:
-            link = socket.socket(socket.AF_UNIX)
-            link.settimeout(0)
-            try:
-                link.connect(os.fspath(path))
-            except OSError as error:
-                if isinstance(error, PermissionError):
-                    self._closed = path
-                link.close()
-                continue
-            self._daemon = link
-            self._starter.is_up()
-            self._daemon_lines = Lines()
-            hello, self._hello = self._talk.replay()
-            self._state = "greeting"
-            self._pass_on(hello)
-            if hello is None:
-                self._open()
-            return True
-        return False
+    def _meet(self, daemon: socket.socket) -> None:
+        self._daemon, self._daemon_lines = daemon, Lines()
+        hello, self._hello = self._talk.replay()
+        self._state = "greeting"
+        self._pass_on(hello)
+        if hello is None:
+            self._open()
 
     def _open(self) -> None:
         """Tell a new daemon the rest of what it must know, and then what has waited for it."""
@@ -245,46 +193,16 @@ class Bridge:
         while self._held:
             self._hear(self._held.popleft())
 
-    def _start_or_wait(self, place: Place) -> None:
-        now = time.monotonic()
-        if self._rival is not None and now >= self._seek_until_s:
-            self._give_up(self._rival)
-        elif now >= self._seek_until_s:
-            waited = f"No daemon answers at {place.sockets[0]}; {place.state_dir} has its log."
-            self._give_up(Trouble("no_daemon", waited))
-        elif not place.may_start:
-            return
-        elif self._starter.has_started:
-            self._mourn(self._starter.failure())
-        elif self._rival is None and now >= self._start_from_s:
-            self._starter.start(place)
-
-    def _mourn(self, trouble: Trouble | None) -> None:
-        """Take it that the daemon we started has ended: another may be why, or the settings."""
-        if trouble is None:
-            return
-        if trouble.has_rival and self._closed is None:
-            self._rival = trouble
-            self._seek_until_s = min(self._seek_until_s, time.monotonic() + RIVAL_S)
-        else:
-            self._give_up(trouble)
-
-    def _give_up(self, trouble: Trouble) -> None:
+    def _do_without(self, trouble: Trouble) -> None:
         """Go on without a daemon; the next call of a tool looks again."""
-        if self._closed is not None:
-            trouble = Trouble(
-                "no_daemon",
-                f"The socket {self._closed} of a daemon is closed to you. Be added to its group "
-                f"(seedream), or mend your own: {trouble.sentence}",
-            )
         if trouble.sentence != self._trouble.sentence:
             sys.stderr.write(f"seedream-daemon mcp: {trouble.sentence}\n")
-        self._state, self._trouble, self._place = "without", trouble, None
+        self._state, self._trouble = "without", trouble
         held, self._held = self._held, deque()
         for line in held:
             message = read_line(line)
             if message is not None:
-                self._do_without(line, message)
+                self._stand_in_for(line, message)
 
     def _lose(self) -> None:
         """The daemon went away: say so to whom it owes an answer, and look for the next."""
@@ -294,11 +212,8 @@ class Bridge:
         self._to_daemon.clear()
         for line in self._talk.lose():
             self._say(line)
-        # Looking anew notices settings that have changed.
-        self._place = None
-        self._seek_again()
-
-    # Writing ----------------------------------------------------------------------------------
+        self._state = "seeking"
+        self._search.begin_again()
 
     def _say(self, line: bytes) -> None:
         self._to_host += line + b"\n"
@@ -320,7 +235,8 @@ class Bridge:
         except BlockingIOError:
             return
         except OSError:
-            self._lose()
+            # It is gone. What it said before can still be read, and then its end.
+            self._to_daemon.clear()
             return
         del self._to_daemon[:written]
 
@@ -328,6 +244,6 @@ class Bridge:
         if self._host_left_s is None:
             return False
         owes = bool(self._to_host or self._to_daemon) or (
-            self._daemon is not None and self._talk.is_owed_answers
+            self._daemon is not None and (bool(self._held) or self._talk.is_owed_answers)
         )
         return not owes or time.monotonic() - self._host_left_s >= LAST_WORDS_S

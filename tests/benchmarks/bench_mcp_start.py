@@ -86,6 +86,19 @@ def first_call_s(env: dict[str, str]) -> float:
     return seconds
 
 
+def leave_s(env: dict[str, str]) -> float:
+    """Give the seconds from the end of stdin to the end of the bridge, a call being open."""
+    server, _, _ = start(BRIDGE, env)
+    arguments = {"prompt": "a lighthouse", "wait_seconds": 45}
+    params = {"name": "generate_image", "arguments": arguments}
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+    server.stdin.write(json.dumps(call).encode() + b"\n")
+    server.stdin.flush()
+    began_s = time.perf_counter()
+    end(server)
+    return time.perf_counter() - began_s
+
+
 def environment(home: Path) -> dict[str, str]:
     """Give what a bridge and its daemon need, all below one folder."""
     return {
@@ -147,6 +160,7 @@ def run(folder: Path) -> bool:
     bridge, _, _ = start(BRIDGE, served)
     bridge_mb = memory_mb(bridge.pid)
     end(bridge)
+    left_s = leave_s(served)
     os.kill(daemons[0], signal.SIGTERM)
     called = environment(folder / "called")
     call_s = first_call_s(called)
@@ -161,6 +175,9 @@ def run(folder: Path) -> bool:
         results.append((f"{text}, at most {bar} x", ratio <= bar))
     results.append(
         (f"an idle bridge: {bridge_mb:.1f} MB, at most {RSS_MB:.0f}", bridge_mb <= RSS_MB)
+    )
+    results.append(
+        (f"stdin ends: it ends {left_s * 1000:.0f} ms later, at most 1,000", left_s <= 1)
     )
     for text, passed in results:
         print(f"{'pass' if passed else 'FAIL'}  {text}")

@@ -6,7 +6,6 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,14 +72,12 @@ class Host:
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer
 
-    def leave(self) -> tuple[int, str, float]:
-        """Close stdin; give the bridge's exit code, its words on stderr, and the seconds."""
-        began = time.monotonic()
+    def leave(self) -> tuple[int, str]:
+        """Close stdin; give the bridge's exit code and its words on stderr."""
         self.bridge.stdin.close()
         code = self.bridge.wait(timeout=WAIT_S)
-        took = time.monotonic() - began
         self._reader.join(WAIT_S)
-        return code, self.bridge.stderr.read().decode(), took
+        return code, self.bridge.stderr.read().decode()
 
     def end(self) -> None:
         if self.bridge.poll() is None:

@@ -45,15 +45,12 @@ def test_many_large_answers_pass_while_the_host_reads_late(host, stub):
     assert sizes == [1_000_000] * 12
 
 
-def test_the_end_of_stdin_ends_the_bridge_within_a_second(host, stub):
+def test_the_end_of_stdin_ends_the_bridge(host, stub):
     stub()
     one = host()
     one.hello()
 
-    code, said, took_s = one.leave()
-
-    assert (code, said) == (0, "")
-    assert took_s < 1.0
+    assert one.leave() == (0, "")
 
 
 def test_the_end_of_stdin_ends_a_bridge_whose_call_is_open(host, stub):
@@ -61,10 +58,7 @@ def test_the_end_of_stdin_ends_a_bridge_whose_call_is_open(host, stub):
     one = host()
     one.send(request("tools/call", {"name": "hang"}))
 
-    code, _, took_s = one.leave()
-
-    assert code == 0
-    assert took_s < 1.0
+    assert one.leave() == (0, "")
 
 
 def test_an_answer_that_is_on_its_way_when_the_host_leaves_still_comes(host, stub):
@@ -276,7 +270,7 @@ def test_a_bridge_without_a_daemon_says_little_on_stderr(host):
     for number in range(5):
         one.call("list_jobs", number)
 
-    _, said, _ = one.leave()
+    _, said = one.leave()
 
     assert len(said.splitlines()) == 1
 
