@@ -40,7 +40,7 @@ def measure(made: rig.Rig, number: int) -> Cost:
     """Run one bulk of so many photos."""
     service = made.service()
     program = made.program(service.base_url)
-    folder = made.job(f"shoot{number}", JOB, rig.photos(number))
+    folder = made.job(f"{program.home.name}-shoot", JOB, rig.photos(number))
     began_s = time.time()
     log = (program.home / "log.txt").open("wb")
     process_id = os.posix_spawn(
