@@ -118,12 +118,11 @@ class SheetRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One picture of a sheet: a copy of at most `width` x `height` is written to `to`."""
+    """One picture of a sheet: a copy with a long side of at most `side` is written to `to`."""
 
     picture: Path
     to: Path
-    width: int
-    height: int
+    side: int
 
     def to_json(self) -> dict[str, Any]:
         """Give the tile as JSON."""

@@ -59,6 +59,7 @@ def write_mosaic(
             pen.rectangle((left, top, left + width - 1, top + height - 1), fill=_EMPTY)
             continue
         with Image.open(path, formats=["JPEG"]) as tile:
+            tile.thumbnail(cell)
             at = (left + (width - tile.width) // 2, top + (height - tile.height) // 2)
             sheet.paste(tile, at)
     return _write_under(sheet, to, max_bytes)
@@ -66,11 +67,12 @@ def write_mosaic(
 
 def _write_tile(tile: Tile) -> bool:
     try:
-        small, _ = _small(tile.picture, max(tile.width, tile.height))
+        small, _ = _small(tile.picture, tile.side)
     except FileNotFoundError:
         return False
-    small.thumbnail((tile.width, tile.height))
-    tile.to.write_bytes(jpeg(small, _TILE_QUALITY))
+    draft = tile.to.with_suffix(".part")
+    draft.write_bytes(jpeg(small, _TILE_QUALITY))
+    draft.rename(tile.to)
     return True
 
 

@@ -159,7 +159,8 @@ class Tools:
             return await self._views.look(opened, own.key, own.max_side)
         raise ToolRefusedError(
             "no_picture_yet",
-            "Making the sheet took too long. Ask for one row (2_*) or one picture of it.",
+            "Making the sheet takes longer than a call may. Ask again, it goes on from there; or "
+            "ask for one row (2_*) or one picture of it.",
         )
 
     async def get_status(self, arguments: Given, call: Call) -> Document:

@@ -1,5 +1,6 @@
 """Pictures and sheets for a model to look at, with words that fit beside them."""
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,9 @@ FILE_SIDE = 2048
 MOST_ON_SHEET = 25
 # What fits beside a picture, and beside a sheet.
 _WORDS_BYTES, _LEGEND_BYTES = 1_200, 12_000
-_CHUNK = 8
+_CHUNK = 4
+_TILE_SIDES = (160, 320, 640, 1568)
+MOST_TILES = 2_000
 _LEAST_CELL = 40
 _STRIP = 20
 _MIME = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "heic": "image/heic"}
@@ -105,7 +108,7 @@ class ViewDesk:
         folder = await anyio.to_thread.run_sync(self._make_scratch)
         with folder as scratch:
             found = await anyio.to_thread.run_sync(_there, opened, sheet)
-            made = await self._tiles(found, cell, Path(scratch))
+            made = await self._tiles(found, max(cell))
             to = Path(scratch) / "sheet.jpg"
             labelled = [(path, label) for path, (_, label) in zip(made, sheet.cells, strict=True)]
             width, height = await self._workers.mosaic(
@@ -123,40 +126,59 @@ class ViewDesk:
         }
         return _compact(words), data
 
-    async def _tiles(
-        self, pictures: Sequence[Path | None], cell: tuple[int, int], scratch: Path
-    ) -> list[Path | None]:
-        made: list[Path | None] = [None] * len(pictures)
-        wanted = [
-            (
-                number,
-                Tile(picture=path, to=scratch / f"{number}.jpg", width=cell[0], height=cell[1]),
-            )
-            for number, path in enumerate(pictures)
-            if path is not None
-        ]
-        if not wanted:
+    async def _tiles(self, pictures: Sequence[Path | None], needed: int) -> list[Path | None]:
+        side = next(side for side in _TILE_SIDES if side >= needed or side == _TILE_SIDES[-1])
+        made = await anyio.to_thread.run_sync(self._kept_tiles, pictures, side)
+        if not any(made):
             raise _nothing_yet()
+        wanted = [
+            Tile(picture=picture, to=to, side=side)
+            for picture, to in zip(pictures, made, strict=True)
+            if picture is not None and to is not None and not to.exists()
+        ]
 
-        async def some(chunk: Sequence[tuple[int, Tile]]) -> None:
+        async def some(chunk: Sequence[Tile]) -> None:
             try:
-                there = await self._workers.tiles([tile for _, tile in chunk])
+                await self._workers.tiles(chunk)
             except SeedreamError:
                 # One that cannot be decoded: those beside it shall be seen all the same.
                 if len(chunk) > 1:
                     for one in chunk:
                         await some([one])
-                return
-            for (number, tile), is_there in zip(chunk, there, strict=True):
-                made[number] = tile.to if is_there else None
 
         async with anyio.create_task_group() as group:
             for start in range(0, len(wanted), _CHUNK):
                 group.start_soon(some, wanted[start : start + _CHUNK])
-        return made
+        return [to if to is not None and to.exists() else None for to in made]
+
+    def _kept_tiles(self, pictures: Sequence[Path | None], side: int) -> list[Path | None]:
+        """Give where the tile of each picture lies, or is to be made; the oldest are let go."""
+        folder = self._scratch / "tiles"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        kept = sorted(folder.iterdir(), key=_age)
+        for old in kept[: max(0, len(kept) - MOST_TILES)]:
+            old.unlink(missing_ok=True)
+        return [None if path is None else folder / _tile_name(path, side) for path in pictures]
 
     def _make_scratch(self) -> "tempfile.TemporaryDirectory[str]":
         return tempfile.TemporaryDirectory(prefix="view-", dir=self._scratch)
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _tile_name(path: Path, side: int) -> str:
+    """Name a tile by what it was made of."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return "gone.jpg"
+    made_of = f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\0{side}"
+    return hashlib.sha256(made_of.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".jpg"
 
 
 def _is_pattern(opened: Opened, key: str) -> bool:
