@@ -18,7 +18,7 @@ from seedream_daemon.session.shot_history import ShotHistory, ShotState
 from seedream_daemon.spend.book import CapReached
 
 REFRESH_S = 1.0
-MONEY_LOOK_S = 20.0
+MONEY_LOOK_S = 5.0
 STOPPED = "The service was stopped."
 
 Work = Callable[[Shot], Awaitable[None]]
