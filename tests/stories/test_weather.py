@@ -17,6 +17,7 @@ SETTLE_S = 0.3
 T2I = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
 BULK = 'kind = "bulk"\nprompt = "retouch"\nsize = "1024x1024"\n'
 NAMES = ("a.jpg", "b.jpg", "c.jpg")
+CLOCK_CACHE_S = 1
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
@@ -162,14 +163,12 @@ def test_the_rest_of_a_copy_is_named_and_never_run(inbox, job_folder) -> None:
     (rest / "b.jpg").write_bytes((box.path / "_running" / "shoot" / "a.jpg").read_bytes())
 
     said = "looks like the rest of shoot, which has already started"
-    waiting = {job["job_id"] for job in box.queue()}
     box.wait(lambda: any(said in (job["reason"] or "") for job in box.queue()))
     box.result("_done", "shoot")
     stall()
     (job,) = box.queue()
     assert said in job["reason"]
     assert job["session"] is None
-    assert waiting
     assert len(box.service.bill()) == 1
 
 
@@ -518,7 +517,7 @@ class Clock:
         self.env = {
             "LD_PRELOAD": FAKETIME,
             "FAKETIME_TIMESTAMP_FILE": str(file),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": str(CLOCK_CACHE_S),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
 
@@ -526,6 +525,7 @@ class Clock:
         new = self._file.with_suffix(".new")
         new.write_text(f"-{int(hours * 3600)}\n" if hours else "+0\n", encoding="ascii")
         new.replace(self._file)
+        time.sleep(2 * CLOCK_CACHE_S)
 
 
 @pytest.fixture
