@@ -116,6 +116,8 @@ class PhotoWorkers:
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._slots = anyio.Semaphore(count or len(os.sched_getaffinity(0)))
+        # For callers who note what they have begun: whoever holds a turn need not wait for long.
+        self.turns = anyio.Semaphore(count or len(os.sched_getaffinity(0)))
         self._settings = {
             "cropper": str(cropper_path) if cropper_path else None,
             "face_model": str(face_model_path) if face_model_path else None,

@@ -157,32 +157,42 @@ class PhotoDesk:
         """Prepare a photo; a full disk is waited for, as it is not the photo's fault."""
         means = self._context.means
         while True:
-            await self._context.journal(
-                "prepare_begin", durable=False, shot=shot.id, photo=photo.name
-            )
-            failpoint("during_prepare")
-            try:
-                request.to.parent.mkdir(exist_ok=True)
-                if request.thumbnail is not None:
-                    request.thumbnail.parent.mkdir(parents=True, exist_ok=True)
-                return await means.workers.prepare(request)
-            except PhotoUnusableError as error:
-                await self._journal_prepared(shot, photo, None, sha256)
-                raise BadPhotoError(error.message) from error
-            except ConfigError as error:
-                # The cropper was there at the start, and is not any more.
-                await self._journal_prepared(shot, photo, None, sha256)
-                raise BadPhotoError(f"{photo.name} cannot be prepared: {error}") from error
-            except OSError as error:
-                is_full = error.errno in DISK_FULL
-                if is_full:
-                    means.room.tell_full(self._context.session.path)
-                # Over for now: a death while the disk is waited for is not the photo's.
-                await self._journal_prepared(shot, photo, None, sha256)
-                if not is_full and not await self._context.is_away():
-                    why = error.strerror or str(error)
-                    raise BadPhotoError(f"{request.name} cannot be prepared: {why}.") from error
+            # A photo that waits for its turn has not begun, and no death can be its fault.
+            async with means.workers.turns:
+                prepared = await self._try_in_worker(shot, photo, request, sha256)
+            if prepared is not None:
+                return prepared
             await means.gate.rest(LOOK_AGAIN_S)
+
+    async def _try_in_worker(
+        self, shot: Shot, photo: Photo, request: PrepareRequest, sha256: str
+    ) -> Prepared | None:
+        """Prepare a photo; None where the disk is full or away."""
+        context, means = self._context, self._context.means
+        await context.journal("prepare_begin", durable=False, shot=shot.id, photo=photo.name)
+        failpoint("during_prepare")
+        try:
+            request.to.parent.mkdir(exist_ok=True)
+            if request.thumbnail is not None:
+                request.thumbnail.parent.mkdir(parents=True, exist_ok=True)
+            return await means.workers.prepare(request)
+        except PhotoUnusableError as error:
+            await self._journal_prepared(shot, photo, None, sha256)
+            raise BadPhotoError(error.message) from error
+        except ConfigError as error:
+            # The cropper was there at the start, and is not any more.
+            await self._journal_prepared(shot, photo, None, sha256)
+            raise BadPhotoError(f"{photo.name} cannot be prepared: {error}") from error
+        except OSError as error:
+            is_full = error.errno in DISK_FULL
+            if is_full:
+                means.room.tell_full(context.session.path)
+            # Over for now: a death while the disk is waited for is not the photo's.
+            await self._journal_prepared(shot, photo, None, sha256)
+            if not is_full and not await context.is_away():
+                why = error.strerror or str(error)
+                raise BadPhotoError(f"{request.name} cannot be prepared: {why}.") from error
+        return None
 
     def _request(
         self, photo: Photo, facts: PhotoFacts, sha256: str, treatment: Treatment
