@@ -114,8 +114,10 @@ async def test_the_list_has_the_same_bytes_in_every_era(doors, version):
     }
     (new,) = await lines_of(doors.socket, {**asked, "params": {"_meta": meta}})
 
-    def tools_in(line: bytes) -> bytes:
-        return line[line.index(b'"tools":[') : line.rindex(b"]") + 1]
+    def tools_in(line: bytes) -> str:
+        text = line.decode()
+        start = text.index('"tools":[') + len('"tools":')
+        return text[start : json.JSONDecoder().raw_decode(text, start)[1]]
 
     assert tools_in(old) == tools_in(new)
 
