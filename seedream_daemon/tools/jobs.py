@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 PAGE_BYTES = 24_000
 _LOOK_S = 1.0
 _RESERVE_S = 0.3  # for making the document
-
-LeftToday = Callable[[], Any]
 
 
 class JobDesk:

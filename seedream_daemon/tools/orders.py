@@ -20,7 +20,6 @@ from seedream_daemon.tools.paths import Roots
 from seedream_daemon.tools.plans import Planned, Planner
 from seedream_daemon.tools.refusal import ToolRefusedError
 from seedream_daemon.tools.shapes import MakeArguments, RetryArguments, SubmitArguments
-from seedream_daemon.tools.shelf import Shelf
 from seedream_daemon.tools.shots import find_shot, missing, price_of
 from seedream_daemon.tools.stories import Story
 from seedream_daemon.tools.words import line
@@ -34,14 +33,11 @@ MOST_TOLD = 10
 class OrderDesk:
     """Turns arguments into orders; nothing is sent or written before an order's `make`."""
 
-    def __init__(
-        self, service: "Service", planner: Planner, roots: Roots, jobs: JobDesk, shelf: Shelf
-    ) -> None:
+    def __init__(self, service: "Service", planner: Planner, roots: Roots, jobs: JobDesk) -> None:
         self._service = service
         self._planner = planner
         self._roots = roots
         self._jobs = jobs
-        self._shelf = shelf
 
     async def picture(
         self, tool: str, own: MakeArguments, job: Mapping[str, Any], arguments: Mapping[str, Any]

@@ -85,12 +85,6 @@ class Shelf:
         name = self._of_job.get(job_id)
         return name if name is not None and is_session(self.base / name) else None
 
-    def fact_of(self, session: str) -> Mapping[str, Any]:
-        """Give what a session's journal says first of its job."""
-        self.learn()
-        facts = self._jobs.get(session, ())
-        return facts[0].fields if facts else {}
-
     def find(self, name: str) -> Path:
         """Give the folder of a session by its bare name. Raises SessionUnknownError."""
         path = self.base / name

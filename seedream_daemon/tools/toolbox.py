@@ -56,7 +56,7 @@ class Tools:
         self._jobs = JobDesk(service, self._stories)
         self._planner = Planner(settings, roots)
         self._admission = Admission(service, self._shelf)
-        self._orders = OrderDesk(service, self._planner, roots, self._jobs, self._shelf)
+        self._orders = OrderDesk(service, self._planner, roots, self._jobs)
         self._sessions = SessionDesk(self._shelf, self._live)
         self._views = ViewDesk(service.engine.means.workers, settings.state_dir)
         self._status = StatusDesk(service, self._stories)

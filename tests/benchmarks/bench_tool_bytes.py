@@ -1,6 +1,6 @@
 """Print how many bytes each tool takes in a client's list of tools, and the sums that are kept.
 
-    python scripts/tool_bytes.py
+    python tests/benchmarks/bench_tool_bytes.py
 
 The first figure is what hosts put before a model: name, description and input schema. The second
 is the whole entry. The last line fails where a sum is too large.
@@ -10,7 +10,6 @@ import json
 import sys
 
 from seedream_daemon.mcp_server.catalog import tool_list
-from seedream_daemon.tools.arguments import input_schemas, output_schemas
 
 MOST_BEFORE_A_MODEL = 10_000
 MOST = 18_000
@@ -24,7 +23,7 @@ def _bytes(document: object) -> int:
 def main() -> int:
     """Print the table; 1 if a sum is over its limit."""
     before, whole = 0, 0
-    for tool in tool_list(input_schemas(), output_schemas()):
+    for tool in tool_list():
         entry = tool.model_dump(by_alias=True, mode="json", exclude_none=True)
         shown = _bytes({key: entry[key] for key in BEFORE_A_MODEL})
         print(f"{tool.name:16} {shown:6} {_bytes(entry):6}")
