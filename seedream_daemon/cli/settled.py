@@ -4,27 +4,31 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from seedream_daemon.errors import ConfigError
-from seedream_daemon.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from seedream_daemon.settings import Settings
 
 Result = TypeVar("Result")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-def settings_for(context: click.Context) -> Settings:
+def settings_for(context: click.Context) -> "Settings":
     """Read the settings; warnings go to stderr."""
+    from seedream_daemon.settings import load_settings
+
     settings, warnings = load_settings(os.environ, context.find_root().obj)
     for warning in warnings:
         say(warning)
     return settings
 
 
-def settings_anywhere(context: click.Context) -> Settings:
+def settings_anywhere(context: click.Context) -> "Settings":
     """Read the settings where the current folder is a stranger's, as it is for MCP hosts."""
     from seedream_daemon.daemon.on_demand import refuse_current_folder
     from seedream_daemon.mcp_bridge.place import NotConfiguredError, settings_file
@@ -35,6 +39,8 @@ def settings_anywhere(context: click.Context) -> Settings:
     except NotConfiguredError as error:
         raise ConfigError(str(error)) from error
     refuse_current_folder(os.environ, file)
+    from seedream_daemon.settings import load_settings
+
     settings, warnings = load_settings(os.environ, file, use_current_folder=False)
     for warning in warnings:
         say(warning)

@@ -122,7 +122,11 @@ async def test_grid_json_has_the_contracts_fields(begin, grid_plan, picture):
         }
     }
     assert content["refs"] == {
-        "1": {"group": "man_chubby", "files": ["refs/man_chubby/01.jpg"], "crops": {"01.jpg": "face"}},
+        "1": {
+            "group": "man_chubby",
+            "files": ["refs/man_chubby/01.jpg"],
+            "crops": {"01.jpg": "face"},
+        },
         "2": {"group": "woman", "files": [], "crops": {}},
     }
     assert content["failed"]["2_2"] == {
