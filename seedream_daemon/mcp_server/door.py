@@ -1,7 +1,8 @@
 """The MCP door of a daemon: its socket, and its port where there is one.
 
-This module is loaded with the daemon and stays light: the SDK is imported in a thread while the
-socket listens already, so that neither the inbox nor a client's connection waits for it.
+This module is loaded with the daemon and stays light: the SDK is imported in a thread when the
+first client comes (at once where there is a port), so that a daemon that nobody asks over MCP
+neither starts later nor holds 30 MB more.
 """
 
 import importlib
@@ -40,12 +41,18 @@ class _Door:
     def __init__(self, service: "Service") -> None:
         self._service = service
         self._surface: Surface | None = None
+        self._wanted = anyio.Event()
         self._loaded = anyio.Event()
 
     async def open(self) -> None:
-        """Load the surface, let the connections in, and serve the port."""
+        """Load the surface once it is wanted, let the connections in, and serve the port."""
         settings = self._service.settings
-        module = await anyio.to_thread.run_sync(importlib.import_module, SURFACE)
+        if settings.mcp_port is None:
+            await self._wanted.wait()
+        # A stop does not wait for the import: the thread dies with the process.
+        module = await anyio.to_thread.run_sync(
+            importlib.import_module, SURFACE, abandon_on_cancel=True
+        )
         key = await _secret(settings.state_dir / KEY_NAME)
         async with module.open_surface(self._service, key) as surface:
             self._surface = surface
@@ -58,6 +65,7 @@ class _Door:
     async def talk(self, stream: anyio.abc.ByteStream) -> None:
         """Serve one connection."""
         with self._service.clients.one():
+            self._wanted.set()
             await self._loaded.wait()
             assert self._surface is not None  # noqa: S101 - set before the event
             await self._surface.talk(stream)

@@ -186,6 +186,8 @@ def size_of(document: object) -> int:
 def fitting(rows: list[dict[str, Any]], most_bytes: int) -> list[dict[str, Any]]:
     """Give as many rows from the start as fit, at least one."""
     left = most_bytes - 400  # the page around them
+    if size_of(rows) <= left:
+        return rows
     for number, row in enumerate(rows):
         left -= size_of(row) + 1
         if left < 0:

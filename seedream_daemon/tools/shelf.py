@@ -1,5 +1,6 @@
 """The sessions on disk, read once and remembered as long as they do not change."""
 
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Shelf:
 
     def __init__(self, base: Path) -> None:
         self.base = base
+        self._base = os.fspath(base)
         self._lock = Lock()
         self._keys: tuple[int, list[Key]] = (-1, [])
         self._jobs: dict[str, tuple[JobFact, ...]] = {}
@@ -99,12 +101,12 @@ class Shelf:
 
     def row(self, name: str) -> dict[str, Any] | None:
         """Give what a list shows of a session, from its JSON; None if the folder is none."""
-        path = self.base / name
-        stamp = _stamp(path)
+        stamp = _stamp(f"{self._base}/{name}")
         with self._lock:
             kept = self._rows.get(name)
         if kept is not None and stamp is not None and kept[0] == stamp:
             return kept[1]
+        path = self.base / name
         if not is_session(path):
             return None
         try:
@@ -137,11 +139,16 @@ class Shelf:
         return recalled
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Give what changes when a session's JSON is written anew."""
-    for name in (GRID, METADATA):
+def _stamp(session: str) -> tuple[int, int] | None:
+    """Give what changes when a session's JSON is written anew.
+
+    A page asks this for each of its rows at each call, so it is done on plain strings, and looks
+    first for the file that the folder's name speaks of.
+    """
+    names = (GRID, METADATA) if session.endswith("_grid") else (METADATA, GRID)
+    for name in names:
         try:
-            facts = (path / name).stat()
+            facts = os.stat(f"{session}/{name}")  # noqa: PTH116 - see above
         except OSError:
             continue
         return facts.st_mtime_ns, facts.st_size
