@@ -8,6 +8,8 @@ A file of faults is TOML:
     retry_after = 2
     times = 1
 
+Entries may be called [[faults]] as well, all of a file alike.
+
 `match` counts the requests that it fits: `nth` is one of them, `every` each so-manieth, neither
 all. `prompt` is a part of the prompt. `times` is how often the fault happens at most. Requests
 with mistakes of their own meet no fault but ModelNotOpen, which is told before any other mistake.
@@ -94,9 +96,12 @@ def read_faults(path: Path) -> Faults:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"The file of faults {path} cannot be read: {error}.") from error
-    entries = document.get("fault")
-    if set(document) != {"fault"} or not isinstance(entries, list):
-        raise ConfigError(f"The file of faults {path} must hold [[fault]] entries, nothing else.")
+    entries = next(iter(document.values()), None)
+    is_known = set(document) in ({"fault"}, {"faults"})
+    if not (is_known and isinstance(entries, list) and all(isinstance(e, dict) for e in entries)):
+        raise ConfigError(
+            f"The file of faults {path} must hold [[fault]] or [[faults]] entries, nothing else."
+        )
     return Faults(tuple(_fault(entry, f"{path}, fault {n}") for n, entry in enumerate(entries, 1)))
 
 

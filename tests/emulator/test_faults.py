@@ -155,13 +155,22 @@ def test_a_match_counts_the_requests_that_it_fits(tmp_path, match, struck):
     assert [faults.of_request(MODEL, prompt) is not None for prompt in prompts] == struck
 
 
+def test_the_entries_may_be_called_faults(tmp_path):
+    path = tmp_path / "faults.toml"
+    path.write_text('[[faults]]\nfault = "500"\ntimes = 1\n', encoding="utf-8")
+    faults = read_faults(path)
+    assert [faults.of_request(MODEL, "p") is not None for _ in range(2)] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ('[[fault]]\nfault = "503"', "fault 1: fault '503' is none of 429, 500, reset"),
         ('[[fault]]\nfault = "429"\nwhen = 1', "fault 1: cannot use when. Allowed are"),
         ('[[fault]]\nfault = "429"\nmatch = {nth = "1"}', "fault 1: cannot use nth. Allowed are"),
-        ("[other]", r"must hold \[\[fault\]\] entries"),
+        ("[other]", r"must hold \[\[fault\]\] or \[\[faults\]\] entries"),
+        ('faults = ["429"]', r"must hold \[\[fault\]\] or \[\[faults\]\] entries"),
+        ('[[fault]]\nfault = "429"\n[[faults]]\nfault = "429"', "nothing else"),
         ("=", "cannot be read"),
     ],
 )
