@@ -30,6 +30,10 @@ class DownloadError(Exception):
     """The picture did not come this time; it may come the next."""
 
 
+class PictureTooLargeError(Exception):
+    """The picture has more bytes than are taken; it will have them the next time too."""
+
+
 class ResultFetcher:
     """Fetches pictures from where *base_url*'s service keeps them; enter it with `async with`.
 
@@ -145,12 +149,15 @@ class ResultFetcher:
             raise DownloadError("the picture's address answers with nothing")
         return count
 
-    def _too_large(self) -> DownloadError:
-        return DownloadError(f"the picture has more than {self._max_bytes} bytes")
+    def _too_large(self) -> PictureTooLargeError:
+        return PictureTooLargeError(
+            f"The picture has more than {self._max_bytes / 1e6:g} MB, and is not fetched. "
+            "Ask for a smaller size."
+        )
 
     async def _checked(self, host: str, port: int) -> Sequence[str]:
         addresses = await self._resolve(host, port)
-        if self._rule.is_base(host, port):
+        if self._rule.is_base(host):
             return addresses
         for address in addresses:
             if not is_open_internet(address):

@@ -12,11 +12,14 @@ import anyio.to_thread
 from seedream_daemon.events import ShotEnded
 from seedream_daemon.job.models import Family
 from seedream_daemon.job.plan import Plan, Shot
+from seedream_daemon.run.gate import GateClosedError
 from seedream_daemon.run.means import Means
 from seedream_daemon.run.room import LOOK_AGAIN_S
 from seedream_daemon.session.shot_history import ShotHistory
 from seedream_daemon.session.store import SessionWriter
 
+# How soon a cancelled job leaves off waiting.
+CANCEL_LOOK_S = 0.5
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 T = TypeVar("T")
@@ -76,6 +79,14 @@ class JobContext:
             else:
                 self.means.room.tell_written()
                 return done
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep until a shot may be tried again. Raises GateClosedError at a stop or a cancel."""
+        until = anyio.current_time() + seconds
+        while not self.cancelled and (left_s := until - anyio.current_time()) > 0:
+            await self.means.gate.rest(min(left_s, CANCEL_LOOK_S))
+        if self.cancelled:
+            raise GateClosedError
 
     async def is_away(self) -> bool:
         """Whether the disk of the photos is not there."""

@@ -7,7 +7,12 @@ from enum import Enum
 import anyio
 
 from seedream_daemon.ark.backoff import wait_s
-from seedream_daemon.ark.results import DownloadError, ResultHostError, UrlGoneError
+from seedream_daemon.ark.results import (
+    DownloadError,
+    PictureTooLargeError,
+    ResultHostError,
+    UrlGoneError,
+)
 from seedream_daemon.events import FetchRetrying, PictureSaved
 from seedream_daemon.job.plan import Shot
 from seedream_daemon.run.context import DISK_FULL, JobContext
@@ -18,7 +23,6 @@ from seedream_daemon.session.shot_history import AnsweredPicture
 # An address is good for 24 hours (ModelArk/1541523); then the service has erased the picture.
 URL_LIFE = timedelta(hours=24)
 TRIES_WHEN_GONE = 3
-TRIES_WHEN_BROKEN = 3
 TRIES = 10
 TRIES_WHEN_STOPPING = 3
 
@@ -29,7 +33,15 @@ class Fetched(Enum):
     SAVED = "saved"
     LOST = "lost"
     FOREIGN = "result_host"
+    TOO_LARGE = "result_too_large"
     LEFT = "not_fetched"
+
+
+# Fetching again would end in the same way.
+_FINAL: dict[type[Exception], Fetched] = {
+    ResultHostError: Fetched.FOREIGN,
+    PictureTooLargeError: Fetched.TOO_LARGE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +69,8 @@ async def fetch_picture(context: JobContext, shot: Shot, picture: AnsweredPictur
                 kept = await session.keep(
                     draft, shot=shot.id, number=picture.number, stem=shot.stem, url=picture.url
                 )
-        except ResultHostError as error:
-            return Fetch(end=Fetched.FOREIGN, message=str(error))
+        except (ResultHostError, PictureTooLargeError) as error:
+            return Fetch(end=_FINAL[type(error)], message=str(error))
         except OSError as error:
             if error.errno in DISK_FULL:
                 # It is paid for: it waits for room, and gives up only when the service stops.
@@ -100,8 +112,4 @@ async def fetch_picture(context: JobContext, shot: Shot, picture: AnsweredPictur
 
 def _is_gone(picture: AnsweredPicture, tries: dict[type[Exception], int]) -> bool:
     old = datetime.now(UTC) - datetime.fromisoformat(picture.answered_at) > URL_LIFE
-    return (
-        tries[UrlGoneError] >= TRIES_WHEN_GONE
-        or tries[PictureBrokenError] >= TRIES_WHEN_BROKEN
-        or (old and sum(tries.values()) > 0)
-    )
+    return tries[UrlGoneError] >= TRIES_WHEN_GONE or (old and sum(tries.values()) > 0)

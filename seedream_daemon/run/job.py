@@ -152,7 +152,8 @@ class JobRun:
         if self._again is None or shot.id in self._again:
             return True
         if shot.state is ShotState.FAILED:
-            return bool(shot.failure and shot.failure.retryable)
+            # What is paid for and not fetched yet is fetched, not asked for again.
+            return bool(shot.failure and shot.failure.retryable and not shot.pending)
         return self.context.means.policy.ambiguous == "retry" and shot.may_be_asked_again
 
     async def _each(self, work: Work, shots: list[Shot]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from seedream_daemon.job.plan import Plan
 from seedream_daemon.run.job import JobOutcome
 from seedream_daemon.session.history import History
-from seedream_daemon.session.shot_history import ShotState
+from seedream_daemon.session.shot_history import ShotHistory, ShotState
 
 SCHEMA = 1
 
@@ -77,7 +77,12 @@ def failures(plan: Plan, history: History) -> list[dict[str, Any]]:
                 "code": "in_doubt" if in_doubt else known.failure.code,
                 "message": known.failure.message,
                 "retryable": known.failure.retryable,
-                "request_id": known.failure.request_id,
+                "request_id": known.failure.request_id or _last_request(known),
             }
         )
     return rows
+
+
+def _last_request(shot: ShotHistory) -> str | None:
+    """Give the id under which the service knows a shot's latest request: evidence for support."""
+    return shot.sending.request_id if shot.sending else None

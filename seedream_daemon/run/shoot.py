@@ -97,7 +97,7 @@ class Shooter:
                 await self._context.fail(shot, outcome.code, outcome.message, retryable=True)
                 return False
             tries += outcome.counts
-            await self._context.means.gate.rest(outcome.wait_s)
+            await self._context.rest(outcome.wait_s)
 
     async def _fetch(self, shot: Shot, picture: AnsweredPicture, fetches: list[Fetch]) -> None:
         context = self._context
@@ -112,12 +112,25 @@ class Shooter:
             return Fetched.SAVED
         worst = next((fetch for fetch in fetches if fetch.end is not Fetched.SAVED), None)
         if worst is None or worst.end is Fetched.LEFT:
-            # Paid and journaled: the next start fetches it before anything else.
-            context.ended(shot, "failed", "not_fetched", worst.message if worst else None)
+            # Its address stays in the journal: the next start fetches it before anything else.
+            why = worst.message if worst else ""
+            await self._fail_paid(
+                shot, Fetched.LEFT, f"{why} It is fetched at the next start.".strip()
+            )
             return Fetched.LEFT
-        if worst.end is Fetched.FOREIGN:
-            # Paid: asking again would pay again, and is left to a person.
-            await context.fail(shot, "result_host", worst.message, retryable=False)
+        if worst.end in {Fetched.FOREIGN, Fetched.TOO_LARGE}:
+            await self._fail_paid(shot, worst.end, worst.message)
         elif not context.asks_again(shot):
             context.ended(shot, "lost", "lost", worst.message)
         return worst.end
+
+    async def _fail_paid(self, shot: Shot, end: Fetched, message: str) -> None:
+        """End a shot whose picture is paid for and not here; asking again would pay again."""
+        sending = self._context.of(shot).sending
+        await self._context.fail(
+            shot,
+            end.value,
+            message,
+            retryable=end is Fetched.LEFT,
+            request_id=sending.request_id if sending else None,
+        )

@@ -3,7 +3,13 @@ import os
 import anyio
 import pytest
 
-from seedream_daemon.ark.results import DownloadError, ResultFetcher, ResultHostError, UrlGoneError
+from seedream_daemon.ark.results import (
+    DownloadError,
+    PictureTooLargeError,
+    ResultFetcher,
+    ResultHostError,
+    UrlGoneError,
+)
 
 TOS = "https://ark-x.tos-y.volces.com/1.jpeg"
 
@@ -99,7 +105,7 @@ async def test_too_large_a_picture_is_given_up(playing, tmp_path, told):
         await connection.send(f"HTTP/1.1 200 OK\r\n{length}\r\n" + "x" * 5000)
 
     async with playing(script) as server:
-        with pytest.raises(DownloadError, match="more than 4000 bytes"):
+        with pytest.raises(PictureTooLargeError, match=r"more than 0\.004 MB"):
             await fetch(server, tmp_path / "d", max_bytes=4000)
     assert not (tmp_path / "d").exists()
 
