@@ -202,7 +202,17 @@ async def run_session(
 
 
 def refuse_unpriced(settings: Settings, plan: Plan) -> None:
-    """Raise ConfigError where a budget is set and nobody knows what the model costs."""
+    """Raise ConfigError where the settings could never let a shot start.
+
+    A budget is set and nobody knows what the model costs, or one request may make more pictures
+    than a minute allows.
+    """
+    if 0 < settings.images_per_minute < plan.asked.count:
+        raise ConfigError(
+            f"One request of this job may make {plan.asked.count} pictures, and "
+            f"IMAGES_PER_MINUTE allows {settings.images_per_minute}. Lower count, or raise "
+            "IMAGES_PER_MINUTE."
+        )
     caps = (settings.daily_budget_usd, settings.job_budget_usd, plan.max_cost_micro_usd)
     if plan.price_micro_usd is None and any(cap is not None for cap in caps):
         raise ConfigError(
