@@ -63,20 +63,40 @@ class HostRule:
     def check(self, url: str) -> Place:
         """Return where *url* leads; raise ResultHostError if nothing may be fetched from there."""
         place = place_of(url)
-        if self.is_base(place.host, place.port):
+        if self.is_base(place.host):
             return place
         by_name = place.port == 443 and _RESULT_HOST.fullmatch(place.host)
         if place.scheme == "https" and (by_name or (place.host, place.port) in self._further):
             return place
         raise ResultHostError(
-            f"The service names {place.scheme}://{place.host}:{place.port} for a picture, and "
-            "results are not fetched from there. If it is right, add it to RESULT_HOSTS and "
-            "resume."
+            f"The service names {place.scheme}://{_spelled(place)} for a picture, and "
+            f"results are not fetched from there. {_advice(place)}"
         )
 
-    def is_base(self, host: str, port: int) -> bool:
-        """Say whether this is the very host and port of the API, which may be anywhere."""
-        return (host.casefold(), port) == (self._base.host, self._base.port)
+    def is_base(self, host: str) -> bool:
+        """Say whether this is the very host of the API, which may be anywhere, on any port."""
+        return host.casefold() == self._base.host
+
+
+def _spelled(place: Place) -> str:
+    return f"[{place.host}]:{place.port}" if ":" in place.host else f"{place.host}:{place.port}"
+
+
+def _advice(place: Place) -> str:
+    if place.scheme != "https":
+        return "From other hosts than the API's own only https is fetched."
+    if _is_inside(place.host):
+        return "From other hosts than the API's own only the open internet is fetched from."
+    entry = place.host if place.port == 443 and ":" not in place.host else _spelled(place)
+    return f"If it is right, add {entry} to RESULT_HOSTS and resume."
+
+
+def _is_inside(host: str) -> bool:
+    """Say whether *host* can only lead inside; of another name its address will tell."""
+    try:
+        return not is_open_internet(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def is_open_internet(address: str) -> bool:

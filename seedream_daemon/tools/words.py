@@ -27,8 +27,8 @@ _MESSAGES = {
     "put another in its place.",
     "in_doubt": "The request was sent and no answer came; it may have been billed.",
     "lost": "The picture was made and paid for, and could not be fetched in time.",
-    "result_host": "The picture lies on a host that is not allowed; it was paid for. The operator "
-    "may add the host to RESULT_HOSTS.",
+    "result_host": "The picture lies on a host that is not allowed; it was paid for. If it is "
+    "an https address of the open internet, the operator may add the host to RESULT_HOSTS.",
 }
 
 

@@ -18,7 +18,10 @@ GOOD = [
     (RULE, "https://cdn.example:8443/1.jpeg"),
     (RULE, "https://upper.example/1.jpeg"),
     (RULE, "https://ark.ap-southeast.bytepluses.com/1.jpeg"),
+    (RULE, "http://ark.ap-southeast.bytepluses.com/1.jpeg"),
+    (RULE, "https://ark.ap-southeast.bytepluses.com:8443/1.jpeg"),
     (LOCAL, "http://127.0.0.1:8000/pictures/1.jpeg"),
+    (LOCAL, "http://127.0.0.1:8001/1.jpeg"),
     (LOCAL, "https://127.0.0.1:8000/pictures/1.jpeg"),
     (HostRule("http://[::1]:8000/api/v3"), "http://[::1]:8000/1.jpeg"),
 ]
@@ -48,13 +51,11 @@ BAD = [
     (RULE, "https://xn--volcs-9ve.com/"),
     (RULE, "https://sub.cdn.example/1.jpeg"),
     (RULE, "http://cdn.example/1.jpeg"),
-    (RULE, "http://ark.ap-southeast.bytepluses.com/1.jpeg"),  # another port
-    (RULE, "https://ark.ap-southeast.bytepluses.com:8443/1.jpeg"),
+    (RULE, "https://x.ark.ap-southeast.bytepluses.com/1.jpeg"),
     (RULE, "https://127.0.0.1/1.jpeg"),
     (RULE, "https://[::ffff:127.0.0.1]/1.jpeg"),
     (RULE, "https://169.254.169.254/latest/meta-data"),
     (RULE, "https://2130706433/"),
-    (LOCAL, "http://127.0.0.1:8001/1.jpeg"),
     (LOCAL, "http://localhost:8000/1.jpeg"),
     (LOCAL, "http://127.1:8000/1.jpeg"),
     (LOCAL, "http://[::ffff:127.0.0.1]:8000/1.jpeg"),
@@ -92,6 +93,30 @@ def test_the_refusal_names_the_host_and_the_setting_but_not_the_signature():
     assert "other.example" in str(caught.value)
     assert "RESULT_HOSTS" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("https://other.example/1.jpeg", "add other.example to RESULT_HOSTS and resume"),
+        ("https://other.example:8443/1.jpeg", "add other.example:8443 to RESULT_HOSTS"),
+        ("https://[2606:4700::1111]/1.jpeg", "add [2606:4700::1111]:443 to RESULT_HOSTS"),
+        ("http://other.example/1.jpeg", "only https is fetched"),
+        ("https://127.0.0.1:8443/1.jpeg", "only the open internet"),
+        ("https://localhost/1.jpeg", "only the open internet"),
+        ("https://[::1]/1.jpeg", "only the open internet"),
+    ],
+)
+def test_the_setting_is_advised_only_where_it_helps(url, advice):
+    with pytest.raises(ResultHostError) as caught:
+        RULE.check(url)
+    assert advice in str(caught.value)
+    assert ("RESULT_HOSTS" in str(caught.value)) == ("RESULT_HOSTS" in advice)
+
+
+@pytest.mark.parametrize("host", ["other.example:8443", "[2606:4700::1111]:443", "1.1.1.1"])
+def test_what_is_advised_helps(host):
+    HostRule(BASE, (host,)).check(f"https://{host}/1.jpeg")
 
 
 @pytest.mark.parametrize(
