@@ -6,6 +6,7 @@ renamed. Paths are relative to the session, with "/".
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from seedream_daemon.job.plan import Group, Plan, Shot
@@ -59,7 +60,7 @@ def metadata_json(plan: Plan, history: History) -> dict[str, Any]:
         "prompt": plan.shots[0].prompt if plan.shots else "",
         "template": plan.prompts[0] if plan.prompts else "",
         "num_images": len(kept),
-        "items": [_item(shot, picture) for shot, picture in kept],
+        "items": [_item(plan.kind, shot, picture) for shot, picture in kept],
         "failed": {
             shot.id: _failed(shot, failure)
             for shot in plan.shots
@@ -160,9 +161,11 @@ def _failed(shot: Shot, failure: Failure) -> dict[str, Any]:
     }
 
 
-def _item(shot: Shot, picture: KeptPicture) -> dict[str, Any]:
+def _item(kind: str, shot: Shot, picture: KeptPicture) -> dict[str, Any]:
+    # The desktop app tells a photo by its file's name, and a picture without photo by its own.
+    name = shot.name.rpartition("/")[2] if kind == "bulk" else PurePosixPath(picture.file).stem
     return {
-        "name": shot.name,
+        "name": name,
         "saved": picture.file,
         "size": _size(picture),
         "url": picture.url,

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -46,7 +47,7 @@ async def test_metadata_of_a_single_shot_has_the_contracts_fields(
     assert content["sizes"] == ["8x6", "8x6"]
     assert content["urls"] == ["https://ark.test/1/1", "https://ark.test/1/2"]
     assert content["items"][1] == {
-        "name": "1", "saved": "02.jpg", "size": "8x6", "url": "https://ark.test/1/2", "shot": "1",
+        "name": "02", "saved": "02.jpg", "size": "8x6", "url": "https://ark.test/1/2", "shot": "1",
     }  # fmt: skip
     assert (session.writer.path / "references").is_dir() == (kind == "i2i")
 
@@ -76,6 +77,20 @@ async def test_metadata_of_a_bulk_has_an_item_per_picture_in_the_order_of_the_pl
     assert content.keys() == contract | MORE | {"template"}
     assert content["failed"]["IMG_2.jpg"]["code"] == "BadPhoto"
     assert not content["complete"]
+
+
+async def test_an_item_of_a_bulk_is_named_by_its_photo_and_knows_its_shot(
+    begin, bulk_plan, picture
+):
+    plan = bulk_plan(1)
+    (shot,) = plan.shots
+    shot = replace(shot, id="photos/IMG_1.jpg", name="photos/IMG_1.jpg")
+    session = await begin(replace(plan, shots=(shot,)))
+    await session.send(shot.id)
+    await session.answer(shot.id)
+    await session.receive(shot.id, picture(1))
+    (item,) = (await view_of(session, "metadata.json"))["items"]
+    assert (item["name"], item["shot"]) == ("IMG_1.jpg", "photos/IMG_1.jpg")
 
 
 async def test_grid_json_has_the_contracts_fields(begin, grid_plan, picture):
