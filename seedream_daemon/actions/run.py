@@ -31,6 +31,8 @@ from seedream_daemon.settings import Settings
 
 OnEngine = Callable[[Engine], None]
 
+_BAD_LINES_TOLD = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
@@ -83,6 +85,8 @@ async def resume_session(
     path = await anyio.to_thread.run_sync(find_session, settings.output_base_dir, name)
     session = await SessionWriter.open(path)
     try:
+        for line in session.bad_lines[:_BAD_LINES_TOLD]:
+            emit(Warned(message=f"A line of the session's journal is damaged: {line}"))
         if again:
             _refuse_unknown_shots(session, again)
         plan = await anyio.to_thread.run_sync(plan_with_photos, settings, session, photos)

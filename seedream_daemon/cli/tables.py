@@ -84,6 +84,8 @@ def print_session(document: dict[str, Any]) -> None:
         console.print(
             f"  failed: {failure['shot']}: {failure['code']}: {failure['message']}", markup=False
         )
+    for problem in document.get("problems") or ():
+        console.print(f" problem: {problem}", markup=False)
 
 
 def print_sizes(rows: list[dict[str, Any]]) -> None:

@@ -41,10 +41,10 @@ def is_session(folder: Path) -> bool:
 
 
 def read_document(session: Path, *, exact: bool = True) -> Document:
-    """Read a session. Blocks.
+    """Read a session; where it has a journal, what that says. Blocks.
 
-    Without `exact` it is read for a row: that of a running session may be a little old, and the
-    paths of one with a journal are as they were written.
+    Without `exact` it is read for a row: by a view that tells where the journal ended, if there
+    is one, which may be a little old while the session runs. Its paths are as they were written.
 
     Raises SessionUnknownError if it is none, or if its only JSON file cannot be read; OSError.
     """
@@ -57,13 +57,9 @@ def read_document(session: Path, *, exact: bool = True) -> Document:
         return Document(content=_foreign(session), has_journal=False)
     is_running = is_locked(session / LOCK)
     content = _view_of(session)
-    if content is None or not (_is_fresh(content, journals[-1]) or (is_running and not exact)):
-        return _from_journal(session, content, is_running=is_running)
-    if not exact:
-        shown = _with_true_state(content, is_running=is_running)
-    else:
-        shown = _mended(session, content, is_running=is_running)
-    return Document(content=shown, has_journal=True)
+    if not exact and content is not None and (is_running or _is_fresh(content, journals[-1])):
+        return Document(content=_with_true_state(content, is_running=is_running), has_journal=True)
+    return _from_journal(session, content, is_running=is_running)
 
 
 def _foreign(session: Path) -> dict[str, Any]:
@@ -96,6 +92,7 @@ def _from_journal(session: Path, old: dict[str, Any] | None, *, is_running: bool
         content = {**(old or {}), **_bare(session, recalled)}
     else:
         content = view(history.plan, history, find_thumbnails(session, history.plan))
+        content = _with_true_paths(session, content, history.plan.kind)
     return Document(
         content=_with_true_state(content, is_running=is_running),
         has_journal=True,
@@ -119,11 +116,12 @@ def _bare(session: Path, recalled: Recalled) -> dict[str, Any]:
     }
 
 
-def _mended(session: Path, content: dict[str, Any], *, is_running: bool) -> dict[str, Any]:
+def _with_true_paths(session: Path, content: dict[str, Any], kind: str) -> dict[str, Any]:
     finder = PictureFinder(session)
-    kind = kind_of(content, session, is_grid=content.get("type") == "grid")
-    mended = {**_mend(content, finder, kind), "missing": finder.missing}
-    return _with_true_state(mended, is_running=is_running)
+    mended = _mend(content, finder, kind)
+    # Where the journal tells no picture there is none, whatever lies in the folder.
+    told = {key: mended[key] for key in ("items", "cells", "refs") if content.get(key)}
+    return {**content, **told, "missing": finder.missing}
 
 
 def _mend(content: dict[str, Any], finder: PictureFinder, kind: str) -> dict[str, Any]:

@@ -59,8 +59,9 @@ def list_sessions(
 
 
 def load_session(path: Path) -> dict[str, Any]:
-    """Give a whole session: its JSON as saved, and session, path, state, failures.
+    """Give a whole session: its JSON as saved, and session, path, state, failures, problems.
 
+    Where there is a journal it alone is believed, and `problems` tells of its bad lines.
     Paths inside lead to files of the session, or are null and named in `missing`. Blocks. Raises
     SessionUnknownError if it is none or its JSON cannot be read, OSError.
     """

@@ -211,3 +211,21 @@ def test_a_session_whose_photos_moved_goes_on_where_they_are_now(
     assert "--photos" in lost.err
     assert found.code == 0, found.err
     assert len(service.bill()) == 2
+
+
+@pytest.mark.parametrize("command", ["resume", "retry"])
+def test_damaged_lines_of_a_journal_are_warned_of(emulator, program, job_folder, command) -> None:
+    run = program(emulator().base_url)
+    job = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
+    assert run("run", job_folder("shoot", job)).code == 0
+    session = one_session(run)
+    journal = session / "journal-0001.jsonl"
+    first, rest = journal.read_bytes().split(b"\n", 1)
+    journal.write_bytes(first + b"\n" + b"damaged\n" * 7 + rest)
+
+    done = run(command, session.name)
+
+    assert done.code == 0, done.err
+    assert done.err.count("journal-0001.jsonl:") == 5
+    assert len(run("show", session.name, "--json").json["problems"]) == 7
+    assert "problem: journal-0001.jsonl:2: skipped" in run("show", session.name).out
