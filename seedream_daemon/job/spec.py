@@ -13,7 +13,7 @@ from seedream_daemon.job.mistakes import Findings, Path, path_text, shown
 from seedream_daemon.job.names import nearest
 from seedream_daemon.job.plan import Kind
 from seedream_daemon.job.prompts import TemplateError, parse_template
-from seedream_daemon.job.schema import KEYS, KINDS, JobSpec, keys_of, says
+from seedream_daemon.job.schema import KEYS, KINDS, MAX_PROMPTS, JobSpec, keys_of, says
 
 MAX_BYTES = 256 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -35,6 +35,13 @@ _HINTS = (
     ("Illegal character '\\n'", "; a text on this line lacks its closing quote"),
     ("Unescaped '\\'", "; write folders with / instead"),
 )
+
+# What the service can be asked and no job can choose.
+_SETTLED = {
+    "watermark": "the watermark is always off",
+    "stream": "streaming is used by itself where the model has it",
+    "response_format": "pictures always come by URL and are saved as files",
+}
 
 
 def read_job(data: bytes, *, file: str = "job.toml") -> JobSpec:
@@ -175,11 +182,24 @@ def _shape_mistake(path: Path, data: Mapping[str, Any]) -> _Mistake:
     )
     hint = f'; did you mean "{near}"?' if near else ""
     if key == "prompts" and isinstance(value, list) and len(path) == 1:
+        if len(value) > MAX_PROMPTS:
+            return _too_many_prompts(value)
         return path, f"prompts must be {allowed}, not {len(value)}", value, allowed
     return path, f"{path_text(path)} must be {allowed}, not {shown(value)}{hint}", value, allowed
 
 
+def _too_many_prompts(prompts: list[Any]) -> _Mistake:
+    message = (
+        f"a grid takes at most {MAX_PROMPTS} prompts; there are {len(prompts)}: "
+        f"{', '.join(map(shown, prompts))}; take some away, or move them into a second job"
+    )
+    return ("prompts",), message, len(prompts), f"at most {MAX_PROMPTS}"
+
+
 def _unknown_key(key: str, data: Mapping[str, Any]) -> _Mistake:
+    if key in _SETTLED:
+        message = f'there is no key "{key}": {_SETTLED[key]}; take the entry away'
+        return (key,), message, data[key], "nothing: take the entry away"
     known = keys_of(_kind_of(data))
     near = nearest(key, known)
     hint = f'; did you mean "{near}"?' if near else f"; the keys are {', '.join(known)}"

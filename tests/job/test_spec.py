@@ -93,6 +93,24 @@ def test_a_file_that_cannot_be_read_says_why_and_how_to_save_it(data, mistake):
     [
         ('promt = "x"', 'there is no key "promt"; did you mean "prompt"?'),
         ('zzz = "x"', f'there is no key "zzz"; the keys are {KEYS_OF_T2I}'),
+        (
+            "watermark = false",
+            'there is no key "watermark": the watermark is always off; take the entry away',
+        ),
+        (
+            "stream = true",
+            (
+                'there is no key "stream": streaming is used by itself where the model has it; '
+                "take the entry away"
+            ),
+        ),
+        (
+            'response_format = "url"',
+            (
+                'there is no key "response_format": pictures always come by URL and are saved as '
+                "files; take the entry away"
+            ),
+        ),
         ("count = 0", "count must be a whole number from 1 to 15, not 0"),
         ("count = 2.5", "count must be a whole number from 1 to 15, not 2.5"),
         ('count = "2"', 'count must be a whole number from 1 to 15, not "2"'),
@@ -141,7 +159,13 @@ def test_a_wrong_entry_of_a_text_job_is_named_with_its_line(line, mistake):
     ("line", "mistake"),
     [
         ("prompts = []", "prompts must be a list of 1 to 10 texts, not 0"),
-        (f"prompts = {json.dumps(['p'] * 11)}", "prompts must be a list of 1 to 10 texts, not 11"),
+        (
+            f"prompts = {json.dumps([*'abcdefghijk'])}",
+            (
+                'a grid takes at most 10 prompts; there are 11: "a", "b", "c", "d", "e", "f", "g", '
+                '"h", "i", "j", "k"; take some away, or move them into a second job'
+            ),
+        ),
         ('prompts = "p"', 'prompts must be a list of 1 to 10 texts, not "p"'),
         ('prompts = ["p", 2]', "prompts[2] must be a text, not 2"),
         (
