@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_daemon.ark.hosts import HostRule, ResultHostError, is_open_internet
+from seedream_daemon.ark.hosts import HostRule, ResultHostError, checked_host, is_open_internet
 
 BASE = "https://ark.ap-southeast.bytepluses.com/api/v3"
 TOS = "ark-content-generation-v2-ap-southeast-1.tos-ap-southeast-1.volces.com"
@@ -116,7 +116,31 @@ def test_the_setting_is_advised_only_where_it_helps(url, advice):
 
 @pytest.mark.parametrize("host", ["other.example:8443", "[2606:4700::1111]:443", "1.1.1.1"])
 def test_what_is_advised_helps(host):
-    HostRule(BASE, (host,)).check(f"https://{host}/1.jpeg")
+    HostRule(BASE, (checked_host(host),)).check(f"https://{host}/1.jpeg")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "https://cdn.example",
+        "cdn.example/x",
+        "*.example",
+        ".example",
+        "cdn.example.",
+        "a b",
+        "user@cdn.example",
+        "cdn.example:0",
+        "cdn.example:99999",
+        "cdn.example:",
+        "2606:4700::1",
+        "[zz]",
+        "cdn.ex\u0430mple",
+        "",
+    ],
+)
+def test_an_entry_that_is_no_host_name_is_refused(entry):
+    with pytest.raises(ValueError, match="must be the name of a host"):
+        checked_host(entry)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# Whole daemons, many of them: long, and run by .ci/run beside the ordinary tests.
+pytestmark = pytest.mark.slow
+
 CALL_S = 40.0
 
 

@@ -10,6 +10,9 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.types import ElicitResult
 from PIL import Image
 
+# Whole daemons, many of them: long, and run by .ci/run beside the ordinary tests.
+pytestmark = pytest.mark.slow
+
 YES = {"action": "accept", "content": {"confirm": True}}
 TASKS = "io.modelcontextprotocol/tasks"
 SPEC = {"kind": "t2i", "prompt": "a lighthouse"}

@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 GOOD = {"bulk-retouch", "id-photo-grid", "image-edit", "text-to-image"}
 
 
@@ -35,6 +37,7 @@ def test_the_demo_gives_a_result_document_for_each_drop(program):
     assert all(Path(one["session_path"]).is_dir() for one in documents if one is not refused)
 
 
+@pytest.mark.slow
 def test_a_second_demo_in_the_same_folder_leaves_the_first_as_it_is(program):
     shop = program("http://127.0.0.1:9/api/v3")
     home = shop.home / "demo"
@@ -47,6 +50,7 @@ def test_a_second_demo_in_the_same_folder_leaves_the_first_as_it_is(program):
     assert (home / "inbox" / "_done" / "text-to-image (2)" / "result.json").is_file()
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_says_so_and_the_next_one_ends_it(program):
     shop = program("http://127.0.0.1:9/api/v3")
     home = shop.home / "demo"

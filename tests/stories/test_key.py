@@ -78,6 +78,7 @@ def keyed(inbox, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_a_whole_life_tells_nobody_the_key(keyed, job_folder) -> None:
     faults = '[[fault]]\nfault = "moderation"\nmatch = {nth = 2}\n'
     box = keyed("--latency", "0.2", MAX_PARALLEL="2", faults=faults).serve(LOG_FORMAT="console")

@@ -5,6 +5,11 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
+# Whole daemons, many of them: long, and run by .ci/run beside the ordinary tests.
+pytestmark = pytest.mark.slow
+
 T2I = 'kind = "t2i"\nprompt = "a lighthouse"\npreset = "1K"\n'
 
 

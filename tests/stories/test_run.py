@@ -229,3 +229,21 @@ def test_damaged_lines_of_a_journal_are_warned_of(emulator, program, job_folder,
     assert done.err.count("journal-0001.jsonl:") == 5
     assert len(run("show", session.name, "--json").json["problems"]) == 7
     assert "problem: journal-0001.jsonl:2: skipped" in run("show", session.name).out
+
+
+def test_a_result_host_that_is_no_host_name_is_told_before_anything_is_sent(
+    emulator, program, job_folder
+) -> None:
+    service = emulator()
+    run = program(service.base_url)
+    folder = job_folder("fox", 'kind = "t2i"\nprompt = "a fox"\n')
+
+    done = run("run", folder, RESULT_HOSTS="cdn.example.com, https://other.example/")
+
+    assert done.code == 3
+    assert done.err == (
+        "seedream-daemon: RESULT_HOSTS is 'https://other.example/'; it must be the name of a host "
+        "such as cdn.example.com, without https://, path or *; commas separate several "
+        "(in the environment).\n"
+    )
+    assert service.bill() == []

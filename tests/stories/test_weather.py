@@ -378,6 +378,7 @@ def fill_up(folder: Path, left_bytes: int) -> None:
             return
 
 
+@pytest.mark.slow
 def test_with_all_disks_full_it_stops_in_order_and_goes_on_later(island, job_folder) -> None:
     far = island("--latency", "0.3", MAX_PARALLEL="2", SETTLE_SECONDS="0.1")
     disk = far.box.run.home / "disk"
@@ -475,6 +476,7 @@ def assert_all_done(box, count: int) -> None:
     assert count_in(box.path / "_failed") == 0
 
 
+@pytest.mark.slow
 def test_a_hundred_drops_at_once_all_end_done(inbox) -> None:
     box = inbox().serve()
     crowd(box, 100)
@@ -545,6 +547,7 @@ def same_day_hours() -> float:
     return min(1.0, (now.tm_hour * 60 + now.tm_min - 1) / 60)
 
 
+@pytest.mark.slow
 def test_with_the_clock_set_back_budgets_hold_and_drops_run(inbox, job_folder, clock) -> None:
     box = inbox(DAILY_BUDGET_USD="0.06", MAX_PARALLEL="1").serve(**clock.env)
     box.drop(job_folder("first", T2I))
@@ -559,6 +562,7 @@ def test_with_the_clock_set_back_budgets_hold_and_drops_run(inbox, job_folder, c
     assert len(box.service.bill()) == 2
 
 
+@pytest.mark.slow
 def test_with_the_clock_set_back_the_pace_holds(inbox, job_folder, clock) -> None:
     box = inbox(IMAGES_PER_MINUTE="2").serve(**clock.env)
     box.drop(job_folder("first", BULK, photos(2)))
@@ -608,6 +612,7 @@ def test_a_photo_that_kills_three_times_is_bad_and_the_others_run(inbox, job_fol
     assert len(box.run.sessions()) == 1
 
 
+@pytest.mark.slow
 def test_deaths_elsewhere_count_against_no_photo(inbox, job_folder) -> None:
     box = inbox()
     folder = job_folder("shoot", BULK + "upright = true\n", {"b.jpg": turned_jpeg()})
@@ -627,6 +632,7 @@ def test_deaths_elsewhere_count_against_no_photo(inbox, job_folder) -> None:
 # Settings while it runs
 
 
+@pytest.mark.slow
 def test_a_hangup_rereads_parallelism_budget_and_log_level(inbox, job_folder) -> None:
     box = inbox("--latency", "0.5")
     settings = box.run.home / "settings"

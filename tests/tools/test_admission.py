@@ -35,6 +35,7 @@ async def test_what_is_above_the_limit_must_be_agreed_to_at_the_price_that_is_to
         assert (job["state"], len(at.emulator.bill())) == ("done", 2)
 
 
+@pytest.mark.slow
 async def test_small_sums_add_up_until_a_person_agrees_even_over_a_restart(desk):
     at = desk()
     async with at.open(MCP_CONFIRM_USD="0.07"):
