@@ -23,6 +23,7 @@ from pydantic import (
     ValidationError,
 )
 
+from seedream_daemon.ark.hosts import checked_host
 from seedream_daemon.errors import ConfigError
 from seedream_daemon.job.models import FamilyName
 
@@ -31,10 +32,8 @@ BYTEPLUS_BASE_URL = "https://ark.ap-southeast.bytepluses.com/api/v3"
 
 def is_loopback(host: str | None) -> bool:
     """Whether a host name or address can only mean this machine."""
-    if host is None:
-        return False
-    if host == "localhost":
-        return True
+    if host is None or host == "localhost":
+        return host is not None
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -72,6 +71,7 @@ def _dollars_to_micro(value: Any) -> Any:
     return int(micro)
 
 
+_Host = Annotated[str, AfterValidator(checked_host)]
 MicroUsd = Annotated[int, BeforeValidator(_dollars_to_micro)]
 
 
@@ -83,7 +83,7 @@ class Settings(BaseModel):
     ark_api_key: SecretStr | None = None
     ark_api_key_file: Path | None = None
     ark_base_url: Annotated[str, AfterValidator(_checked_base_url)] = BYTEPLUS_BASE_URL
-    result_hosts: Annotated[tuple[str, ...], _split(",")] = ()
+    result_hosts: Annotated[tuple[_Host, ...], _split(",")] = ()
     seedream_model_id: str = "seedream-4-0-250828"
     seedream_model_family: FamilyName | None = None
     inbox_dir: Path = Path("inbox")

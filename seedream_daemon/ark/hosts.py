@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 # ark-content-generation-v2-ap-southeast-1.tos-ap-southeast-1.volces.com and its siblings.
 _RESULT_HOST = re.compile(r"ark-[a-z0-9-]+\.tos-[a-z0-9-]+\.volces\.com")
+# A name, an IPv4 address, or an IPv6 address in brackets.
+_NAME = r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?"
+_ENTRY = re.compile(rf"(?:{_NAME}(?:\.{_NAME})*|\[[0-9a-f:.]+\])(?::[0-9]+)?")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _PORTS = {"http": 80, "https": 443}
 
@@ -48,6 +51,20 @@ def place_of(url: str) -> Place:
     return Place(
         scheme=parts.scheme, host=host, port=_PORTS[parts.scheme] if port is None else port
     )
+
+
+def checked_host(entry: str) -> str:
+    """Return *entry* if it is a host name, alone or with ":port"; raise ValueError if not."""
+    try:
+        port = place_of(f"https://{entry.strip()}").port
+    except ResultHostError:
+        port = 0
+    if not port or not _ENTRY.fullmatch(entry.strip().lower()):
+        raise ValueError(
+            "must be the name of a host such as cdn.example.com, without https://, path or *; "
+            "commas separate several"
+        )
+    return entry
 
 
 class HostRule:
