@@ -1,6 +1,7 @@
 """The daemon: one task group with the watcher, the engine, the socket and the pulse."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -22,7 +23,7 @@ from seedream_daemon.daemon.probe import keep_probing
 from seedream_daemon.daemon.submit import Submissions, clear_drafts, live_job
 from seedream_daemon.daemon.wishes import FILE as WISHES
 from seedream_daemon.daemon.wishes import Noted, Wishes
-from seedream_daemon.errors import PRECEDENCE, ConfigError, ExitCode
+from seedream_daemon.errors import PRECEDENCE, ConfigError, ExitCode, SeedreamError
 from seedream_daemon.events import Emit, Event, QueuePaused, Warned
 from seedream_daemon.inbox.claim import move, read_result, running
 from seedream_daemon.inbox.place import NotThere, Place, lock_inbox, open_inbox
@@ -34,8 +35,16 @@ from seedream_daemon.run.engine import Engine
 from seedream_daemon.run.result import dollars
 from seedream_daemon.run.tally import Tally
 from seedream_daemon.settings import Settings
+from seedream_daemon.systemd import Notifier
 
 INBOX_LOOK_S = 2.0
+
+
+class StoppedBeforeServingError(SeedreamError):
+    """A signal came while the inbox was still waited for; that is no failure."""
+
+    code = "stopped"
+    exit_code = ExitCode.OK
 
 
 class Service:
@@ -273,20 +282,31 @@ async def open_service(settings: Settings, emit: Emit, *, once: bool) -> AsyncIt
 
 async def _open_place(settings: Settings, emit: Emit, *, once: bool) -> Place:
     """Open the inbox; where a known one is gone nothing is made in its place, and we wait."""
-    said = False
-    while True:
-        place = await anyio.to_thread.run_sync(
-            partial(open_inbox, settings.inbox_dir, state_dir=settings.state_dir)
-        )
-        if isinstance(place, Place):
-            return place
-        assert isinstance(place, NotThere)  # noqa: S101 - the only other answer
-        if once:
-            raise ConfigError(f"{place.reason}.")
-        if not said:
-            emit(QueuePaused(why="inbox", message=place.reason))
-            said = True
-        await anyio.sleep(INBOX_LOOK_S)
+    look = partial(open_inbox, settings.inbox_dir, state_dir=settings.state_dir)
+    place = await anyio.to_thread.run_sync(look)
+    if isinstance(place, Place):
+        return place
+    if once:
+        raise ConfigError(f"{place.reason}.")
+    async with anyio.create_task_group() as waiting:
+        await waiting.start(_raise_at_signal)
+        emit(QueuePaused(why="inbox", message=place.reason))
+        notifier = Notifier.from_environment(os.environ)
+        notifier.ready(f"paused: {place.reason}")
+        while isinstance(place, NotThere):
+            notifier.alive()
+            await anyio.sleep(INBOX_LOOK_S)
+            place = await anyio.to_thread.run_sync(look)
+        waiting.cancel_scope.cancel()
+    return place
+
+
+async def _raise_at_signal(*, task_status: anyio.abc.TaskStatus[None]) -> None:
+    """End the service, which has nothing to put in order yet."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            raise StoppedBeforeServingError("Stopped before the inbox was there.")
 
 
 def _now() -> str:

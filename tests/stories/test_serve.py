@@ -268,3 +268,17 @@ def test_a_drop_that_is_finished_by_hand_moves_to_done(inbox, job_folder) -> Non
     assert box.result("_done", "shoot")["state"] == "done"
     assert not (box.path / "_done" / "shoot" / "error.txt").exists()
     assert not (box.path / "_failed" / "shoot").exists()
+
+
+def test_a_service_that_waits_for_its_inbox_ends_at_a_signal(inbox) -> None:
+    box = inbox().serve()
+    assert box.stop() == 0
+    shutil.rmtree(box.path)
+
+    process = box.run.start("serve")
+    assert "inbox" in process.stderr.readline() + process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert not box.path.exists()
