@@ -293,12 +293,14 @@ async def _open_place(settings: Settings, emit: Emit, *, once: bool) -> Place:
         emit(QueuePaused(why="inbox", message=place.reason))
         notifier = Notifier.from_environment(os.environ)
         notifier.ready(f"paused: {place.reason}")
-        while isinstance(place, NotThere):
+        found: Place | NotThere = place
+        while not isinstance(found, Place):
             notifier.alive()
             await anyio.sleep(INBOX_LOOK_S)
-            place = await anyio.to_thread.run_sync(look)
+            found = await anyio.to_thread.run_sync(look)
         waiting.cancel_scope.cancel()
-    return place
+    assert isinstance(found, Place)  # noqa: S101 - the only way out of the loop
+    return found
 
 
 async def _raise_at_signal(*, task_status: anyio.abc.TaskStatus[None]) -> None:
