@@ -53,6 +53,7 @@ times = 1
 """
 
 
+@pytest.mark.slow
 async def test_the_agent_story(daemon, door, era):
     """Check, confirm, submit a grid, wait, lose the connection, view, retry, restart, reload."""
     one = await daemon("--latency", "0.5", faults=FAIL_ONE_SHOT, MCP_CONFIRM_USD="0.05")

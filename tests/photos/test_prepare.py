@@ -135,6 +135,7 @@ def test_a_turned_heic_becomes_an_upright_jpeg(person, save, lay, shown, tmp_pat
     assert far_apart(image, scene) < 6
 
 
+@pytest.mark.slow
 def test_converting_brings_a_photo_under_the_limits(person, save, tmp_path: Path):
     path = save(person.resize((2000, 1000)), "a.heic")
     prepared = prepare(

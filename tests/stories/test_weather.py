@@ -411,6 +411,7 @@ def test_with_all_disks_full_it_stops_in_order_and_goes_on_later(island, job_fol
     assert box.stop() == 0
 
 
+@pytest.mark.slow
 def test_an_inbox_that_goes_away_is_waited_for(island, job_folder, court) -> None:
     far = island("--latency", "0.5", MAX_PARALLEL="2")
     root = far.box.path
