@@ -8,10 +8,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _SCRUBBED = ("ARK_", "SEEDREAM_", "MCP_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
+
+# A property is tried on a few examples here, and on many in CI. Machines differ too much for a
+# deadline to mean anything.
+settings.register_profile("ordinary", max_examples=25, deadline=None)
+settings.register_profile("thorough", max_examples=100, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ordinary"))
 
 # What CI cannot offer: a machine where root reads less, another user's way to a clone, a model
 # that is not ours to ship, a kernel with a small queue. Every other skip there hides a test.
