@@ -23,6 +23,8 @@ MOST_ROWS = 4_000
 # The job stands in the first line of a journal; what puts a session in order may come before it.
 _LINES = 5
 _TICK_NS = 50_000_000
+# A running session's JSON is long, and whether it still runs is not written in it.
+_RUNNING_ROW_S = 1.0
 _STATES = ("waiting", "running", "paused", "done", "failed", "cancelled")
 _RESTING = frozenset({"done", "failed", "cancelled"})
 _KINDS = ("t2i", "i2i", "bulk", "grid")
@@ -39,6 +41,15 @@ class JobFact:
     fields: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A row as it was read, and until when (monotonic) it may be shown unread."""
+
+    stamp: tuple[int, int]
+    row: dict[str, Any]
+    good_until_s: float
+
+
 class Shelf:
     """The sessions below OUTPUT_BASE_DIR. All methods block, and may be called by many threads."""
 
@@ -49,7 +60,7 @@ class Shelf:
         self._keys: tuple[int, list[Key]] = (-1, [])
         self._jobs: dict[str, tuple[JobFact, ...]] = {}
         self._of_job: dict[str, str] = {}
-        self._rows: OrderedDict[str, tuple[tuple[int, int], dict[str, Any]]] = OrderedDict()
+        self._rows: OrderedDict[str, _Known] = OrderedDict()
         self._recalled: OrderedDict[str, tuple[tuple[Any, ...], Recalled]] = OrderedDict()
 
     def keys(self) -> list[Key]:
@@ -104,8 +115,8 @@ class Shelf:
         stamp = _stamp(f"{self._base}/{name}")
         with self._lock:
             kept = self._rows.get(name)
-        if kept is not None and stamp is not None and kept[0] == stamp:
-            return kept[1]
+        if kept is not None and kept.stamp == stamp and time.monotonic() < kept.good_until_s:
+            return kept.row
         path = self.base / name
         if not is_session(path):
             return None
@@ -114,9 +125,11 @@ class Shelf:
         except (SessionUnknownError, OSError):
             content = {"state": "failed"}
         row = _row(path, content)
-        if stamp is not None and row["state"] in _RESTING:
+        if stamp is not None:
+            resting = row["state"] in _RESTING
+            until_s = float("inf") if resting else time.monotonic() + _RUNNING_ROW_S
             with self._lock:
-                self._rows[name] = (stamp, row)
+                self._rows[name] = _Known(stamp=stamp, row=row, good_until_s=until_s)
                 while len(self._rows) > MOST_ROWS:
                     self._rows.popitem(last=False)
         return row
