@@ -9,7 +9,7 @@ import anyio
 
 # How long the first request of a process goes alone. A refused key answers sooner than this, so a
 # wrong key costs one request and not MAX_PARALLEL of them.
-FIRST_ALONE_S = 0.1
+FIRST_ALONE_S = 0.15
 
 
 class GateClosedError(Exception):
@@ -107,8 +107,8 @@ class Gate:
         """Let the others follow when the first request was not refused for a while."""
         await self._first_sent.wait()
         # In steps, so that on a machine that stalls an answer that has come is heard first.
-        for _ in range(4):
-            await anyio.sleep(FIRST_ALONE_S / 4)
+        for _ in range(6):
+            await anyio.sleep(FIRST_ALONE_S / 6)
         self.presume()
 
     def presume(self) -> None:

@@ -208,8 +208,8 @@ def test_once_runs_what_is_there_and_answers_how_it_went(inbox, job_folder) -> N
     assert (box.path / "_failed" / "bad").is_dir()
 
 
-def test_a_refused_account_pauses_the_queue_and_says_so(inbox, job_folder) -> None:
-    faults = '[[fault]]\nfault = "SetLimitExceeded"\ntimes = 1\n'
+def test_a_refused_account_pauses_the_queue_and_says_so(inbox, job_folder, emulator) -> None:
+    faults = '[[fault]]\nfault = "SetLimitExceeded"\n'
     box = inbox(faults=faults).serve()
     box.drop(job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(5))))
 
@@ -220,7 +220,7 @@ def test_a_refused_account_pauses_the_queue_and_says_so(inbox, job_folder) -> No
     assert box.stop() == 0
     assert box.service.bill() == []
     assert (box.path / "_running" / "shoot").is_dir()
-    box.serve()
+    box.serve(ARK_BASE_URL=emulator().base_url)
     assert box.result("_done", "shoot")["pictures"] == 5
 
 
