@@ -14,7 +14,7 @@ from seedream_daemon.run.outcome import CapReachedError
 from seedream_daemon.run.ready import PhotoDesk
 from seedream_daemon.run.shoot import Shooter
 from seedream_daemon.session.history import Counts
-from seedream_daemon.session.shot_history import ShotHistory, ShotState
+from seedream_daemon.session.shot_history import ShotState
 from seedream_daemon.spend.book import CapReached
 
 REFRESH_S = 1.0
@@ -64,11 +64,10 @@ class JobRun:
         self._rest: tuple[str, str] | None = None
         self._cap: CapReached | None = None
         self.resting: str | None = None
-        self._cancelled = False
 
     def cancel(self) -> None:
         """Send nothing more for this job; what is in flight is waited for and saved."""
-        self._cancelled = self.context.cancelled = True
+        self.context.cancelled = True
 
     def resize(self) -> None:
         """Follow a limit of parallel requests that has changed."""
@@ -87,7 +86,7 @@ class JobRun:
         history = context.session.history
         waiting = dict.fromkeys(picture.shot for picture in history.to_fetch())
         unfetched = [shots[shot_id] for shot_id in waiting if shot_id in shots]
-        todo = [shot for shot in shots.values() if self._wants(context.of(shot))]
+        todo = self._wanted()
         context.means.emit(
             JobStarted(
                 job_id=context.job_id,
@@ -101,14 +100,13 @@ class JobRun:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._keep_views_fresh)
             await self._each(self._shooter.fetch_answered, unfetched)
-            todo = [shot for shot in shots.values() if self._wants(context.of(shot))]
+            todo = self._wanted()
             async with anyio.create_task_group() as drawing:
                 if todo:
                     drawing.start_soon(self._desk.draw_thumbnails)
                 await self._each(self._shooter.shoot, todo)
                 while await self._money_comes_back():
-                    left = [shot for shot in shots.values() if self._wants(context.of(shot))]
-                    await self._each(self._shooter.shoot, left)
+                    await self._each(self._shooter.shoot, self._wanted())
             beside.cancel_scope.cancel()
         outcome = self._outcome()
         if outcome.state == "done":
@@ -141,20 +139,25 @@ class JobRun:
                 images, micro_usd = shot.last_bill
                 await ledger.settle(request_id, images=images, micro_usd=micro_usd)
 
-    def _wants(self, shot: ShotHistory) -> bool:
+    def _wanted(self) -> list[Shot]:
+        """Give the shots that are to be asked for, as the journal stands now."""
+        return [shot for shot in self.context.plan.shots if self._wants(shot)]
+
+    def _wants(self, shot: Shot) -> bool:
         if self._only_fetch or (self._only_again and shot.id not in (self._again or ())):
             return False
-        match shot.state:
+        known = self.context.of(shot)
+        match known.state:
             case ShotState.PLANNED:
                 return True
             case ShotState.SAVED | ShotState.ANSWERED:
                 return False
         if self._again is None or shot.id in self._again:
             return True
-        if shot.state is ShotState.FAILED:
+        if known.state is ShotState.FAILED:
             # What is paid for and not fetched yet is fetched, not asked for again.
-            return bool(shot.failure and shot.failure.retryable and not shot.pending)
-        return self.context.means.policy.ambiguous == "retry" and shot.may_be_asked_again
+            return bool(known.failure and known.failure.retryable and not known.pending)
+        return self.context.asks_again(shot)
 
     async def _each(self, work: Work, shots: list[Shot]) -> None:
         async with anyio.create_task_group() as group:
@@ -187,7 +190,7 @@ class JobRun:
         self.resting = cap.message
         means.emit(QueuePaused(why="budget", message=cap.message))
         try:
-            while not self._cancelled:
+            while not self.context.cancelled:
                 await means.gate.rest(MONEY_LOOK_S)
                 now = await means.ledger.today()
                 if now.date != before.date or (now.left or 0) > (before.left or 0):
@@ -201,7 +204,7 @@ class JobRun:
         return False
 
     def _stopped(self) -> bool:
-        return self._rest is not None or self._cancelled
+        return self._rest is not None or self.context.cancelled
 
     async def _keep_views_fresh(self) -> None:
         while True:
@@ -214,7 +217,7 @@ class JobRun:
         counts = self.context.session.history.counts()
         if counts.saved == counts.shots:
             return JobOutcome(state="done", counts=counts)
-        if self._cancelled:
+        if self.context.cancelled:
             return JobOutcome(state="cancelled", counts=counts, reason="The job was cancelled.")
         if self._rest is not None:
             rest, reason = self._rest
