@@ -357,5 +357,4 @@ def test_it_stops_at_once_with_requests_open(emulator):
     body = {"model": MODEL, "prompt": "p", "size": "1K"}
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(address, json=body, headers={"Authorization": "Bearer k"}, timeout=0.5)
-    assert started.first_line == f"listening on {started.base_url}"
     assert started.stop() == 0

@@ -1,6 +1,9 @@
 """The emulator beside the test's own code, in one event loop."""
 
+import os
 import socket
+import subprocess
+import sys
 
 import anyio
 import httpx
@@ -45,13 +48,19 @@ async def test_a_failure_of_the_callers_code_comes_out_bare():
             raise ValueError("mine")
 
 
-def test_its_temporary_files_go_with_it(emulator, tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    started = emulator()
-    answer = httpx.post(f"{started.base_url}/images/generations", json=BODY, headers=KEY)
-    assert answer.status_code == 200
-    assert len(list(tmp_path.glob("*/*.jpeg"))) == 1
-    assert started.stop() == 0
+def test_its_first_line_says_where_and_its_temporary_files_go_with_it(tmp_path):
+    command = [sys.executable, "-m", "seedream_daemon.emulator"]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            base_url = process.stdout.readline().removeprefix("listening on ").rstrip("\n")
+            answer = httpx.post(f"{base_url}/images/generations", json=BODY, headers=KEY)
+            assert answer.status_code == 200
+            assert len(list(tmp_path.glob("*/*.jpeg"))) == 1
+            process.terminate()
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()
     assert list(tmp_path.iterdir()) == []
 
 
