@@ -120,6 +120,7 @@ async def test_the_doors_are_shut_to_others(daemon):
         assert (health.status_code, health.text.strip()) == (200, "ok")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [50])
 async def test_fifty_open_streams_do_not_keep_it_from_ending(daemon, streams):
     one = await daemon()
@@ -168,6 +169,7 @@ async def test_fifty_open_streams_do_not_keep_it_from_ending(daemon, streams):
     assert "Traceback" not in one.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 async def test_a_wider_token_file_keeps_it_from_serving(daemon, tmp_path):
     one = await daemon()
     await one.stop()

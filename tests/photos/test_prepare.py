@@ -72,7 +72,10 @@ def test_turning_the_photo_by_exif_changes_nothing(orientation: int, person, sav
     assert far_apart(image, expected) < 1
 
 
-@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize(
+    "orientation",
+    [6, *(pytest.param(one, marks=pytest.mark.slow) for one in (2, 3, 4, 5, 7, 8))],
+)
 @pytest.mark.parametrize("name", ["a.jpg", "a.heic"])
 def test_a_turned_photo_is_cut_where_the_upright_one_is(orientation, name, person, save, lay):
     same = Fixed(Square(60, 10, 300))
@@ -149,7 +152,7 @@ def test_converting_brings_a_photo_under_the_limits(person, save, tmp_path: Path
     assert prepared.photo_size == (2000, 1000)
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+@pytest.mark.parametrize("name", ["a.jpg", pytest.param("a.png", marks=pytest.mark.slow)])
 def test_shrinking_gives_a_long_side_of_2048(name: str, person, save, tmp_path: Path):
     path = save(person.resize((3000, 4500)), name, turned=6)
     request = PrepareRequest(photo=path, to=tmp_path / "p.jpg", step="shrink")

@@ -96,6 +96,7 @@ def test_after_ten_kills_every_acknowledged_record_is_there(told):
     assert max(shot.attempts - shot.doubts for shot in history.shots.values()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 def test_a_death_at_any_named_step_loses_nothing_and_repeats_no_answered_request(told, point):
     assert told.live(failpoint=f"{point}:2", shots=4) == 9

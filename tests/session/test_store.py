@@ -327,6 +327,7 @@ async def test_fields_that_are_no_json_harm_nobody_else(begin, bulk_plan):
     session.writer.release()
 
 
+@pytest.mark.slow
 async def test_views_of_2000_pictures_weigh_at_most_twice_the_journal(
     begin, bulk_plan, clock, picture
 ):

@@ -307,6 +307,7 @@ def wrong_folder(job_folder):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_run_names_every_mistake_and_sends_nothing(
     counting_service, program, wrong_folder, case
@@ -512,7 +513,10 @@ DISKS = {
 
 
 @needs_mounts
-@pytest.mark.parametrize("kind", DISKS)
+@pytest.mark.parametrize(
+    "kind",
+    [*list(DISKS)[:1], *(pytest.param(one, marks=pytest.mark.slow) for one in list(DISKS)[1:])],
+)
 def test_a_disk_that_takes_nothing_is_told_before_anything_is_sent(
     counting_service, program, job_folder, kind
 ) -> None:

@@ -126,7 +126,13 @@ def test_fifty_random_kills_leave_ten_drops_in_order(inbox, job_folder, court, s
 
 @pytest.mark.parametrize(
     "failpoint",
-    ["before_job_record", "after_plan_record", "before_sending_record", "before_end_record"],
+    [
+        "before_job_record",
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ("after_plan_record", "before_sending_record", "before_end_record")
+        ),
+    ],
 )
 def test_a_job_killed_early_keeps_its_id_and_leaves_no_second_session(
     inbox, job_folder, court, failpoint

@@ -31,6 +31,7 @@ FAILPOINTS = {
     "after_saved_record": 1,
     "before_end_record": 1,
 }
+ORDINARY = ("after_sending_record", "before_answer_record", "after_answer_record", "after_link")
 
 
 def run_to_the_end(run, folder: Path, failpoint: str, command: list[str] | None = None) -> Path:
@@ -52,7 +53,13 @@ def run_to_the_end(run, folder: Path, failpoint: str, command: list[str] | None 
     return session
 
 
-@pytest.mark.parametrize("failpoint", FAILPOINTS)
+@pytest.mark.parametrize(
+    "failpoint",
+    [
+        *ORDINARY,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in FAILPOINTS if one not in ORDINARY),
+    ],
+)
 def test_dying_anywhere_costs_no_picture(emulator, program, job_folder, court, failpoint) -> None:
     service = emulator()
     run = program(service.base_url)
@@ -64,6 +71,7 @@ def test_dying_anywhere_costs_no_picture(emulator, program, job_folder, court, f
     court.judge(service.bill(), session)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "broken",
     [

@@ -67,7 +67,11 @@ def test_a_model_of_unknown_price_does_not_run_under_a_budget(
 
 @pytest.mark.parametrize(
     ("failpoint", "in_doubt_usd"),
-    [("before_answer_record", 0.03), ("after_answer_record", 0.0), ("before_sending_record", 0.0)],
+    [
+        ("before_answer_record", 0.03),
+        pytest.param("after_answer_record", 0.0, marks=pytest.mark.slow),
+        pytest.param("before_sending_record", 0.0, marks=pytest.mark.slow),
+    ],
 )
 def test_money_is_settled_after_a_kill(
     emulator, program, job_folder, failpoint, in_doubt_usd

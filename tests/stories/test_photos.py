@@ -500,6 +500,7 @@ def test_a_cropper_that_vanishes_fails_the_shots_that_need_it(
 LACKING = "class FaceCropper: detect_face_dnn = print\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "variable", "content", "said"),
     [

@@ -213,7 +213,7 @@ def test_a_session_whose_photos_moved_goes_on_where_they_are_now(
     assert len(service.bill()) == 2
 
 
-@pytest.mark.parametrize("command", ["resume", "retry"])
+@pytest.mark.parametrize("command", ["resume", pytest.param("retry", marks=pytest.mark.slow)])
 def test_damaged_lines_of_a_journal_are_warned_of(emulator, program, job_folder, command) -> None:
     run = program(emulator().base_url)
     job = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'

@@ -193,7 +193,9 @@ def test_nothing_is_sent_while_the_service_asks_to_be_left_alone(
     assert min(waits) >= 1.9
 
 
-@pytest.mark.parametrize("name", ["ModelNotOpen", "SetLimitExceeded"])
+@pytest.mark.parametrize(
+    "name", ["ModelNotOpen", pytest.param("SetLimitExceeded", marks=pytest.mark.slow)]
+)
 def test_a_refused_account_stops_the_run_and_can_be_resumed(
     emulator, program, job_folder, name
 ) -> None:
