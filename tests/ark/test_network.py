@@ -70,6 +70,7 @@ async def test_a_large_request_arrives_whole(start, pictures, photo, plain_answe
     assert seen[0][0] == seen[1][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("security", SECURITY)
 async def test_an_upload_that_rests_is_not_taken_for_an_answer(
     start, pictures, photo, plain_answer, security

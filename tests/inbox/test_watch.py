@@ -341,6 +341,7 @@ async def test_a_removed_marker_pauses(place, fill):
         await doorman.until(lambda: doorman.drops)
 
 
+@pytest.mark.slow
 async def test_a_thousand_drops_are_all_handed_over_once(place, fill):
     async with watching(place) as doorman:
         for number in range(1000):

@@ -107,6 +107,7 @@ async def test_the_agent_story(daemon, door, era):
     assert len(one.emulator.bill()) == 4
 
 
+@pytest.mark.slow
 async def test_the_doors_are_shut_to_others(daemon):
     one = await daemon()
 

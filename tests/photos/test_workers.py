@@ -121,6 +121,7 @@ async def test_memory_is_bounded(trouble: Path, save):
     assert line.split()[3:5] == [str(2 << 30)] * 2
 
 
+@pytest.mark.slow
 async def test_a_photo_that_needs_too_much_memory_fails_alone(save):
     path = save(Image.new("RGB", (9000, 9000), "red"), "a.png")
     async with PhotoWorkers(1, memory_bytes=600 << 20) as workers:

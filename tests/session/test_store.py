@@ -371,6 +371,7 @@ async def test_a_view_is_written_at_most_once_a_second(begin, single_plan, clock
     session.writer.release()
 
 
+@pytest.mark.slow
 async def test_memory_per_shot_is_small_and_journal_length_does_not_matter(begin, bulk_plan):
     plan = bulk_plan(50)
     session = await begin(plan)

@@ -350,6 +350,7 @@ def test_a_kill_loses_no_reservation_that_was_told(tmp_path, round_):
     assert len(told) <= today.spent <= len(told) + len(children)
 
 
+@pytest.mark.slow
 def test_kills_between_full_files_lose_nothing_and_count_nothing_twice(tmp_path):
     told = []
     for number in range(8):

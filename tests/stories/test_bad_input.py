@@ -428,6 +428,7 @@ def test_a_refused_key_costs_one_request_however_many_shots_wait(
     assert "wrong" not in done.err
 
 
+@pytest.mark.slow
 def test_a_session_of_a_refused_key_is_completed_with_the_right_one(
     emulator, program, job_folder
 ) -> None:

@@ -25,6 +25,7 @@ def test_the_demo_runs_the_examples_and_refuses_the_broken_one_as_meant(program)
     assert (home / "env.local").is_file()
 
 
+@pytest.mark.slow
 def test_the_demo_gives_a_result_document_for_each_drop(program):
     shop = program("http://127.0.0.1:9/api/v3")
 

@@ -37,6 +37,7 @@ def test_the_doctor_makes_no_folders_and_costs_nothing(program, emulator):
     assert service.bill() == []
 
 
+@pytest.mark.slow
 def test_an_inbox_in_use_is_tried_with_a_folder_that_is_moved_through_it(program, emulator):
     shop = program(emulator().base_url)
     assert shop("serve", "--once").code == 0
@@ -86,6 +87,7 @@ def test_a_wrong_setting_is_the_first_thing_told(program):
     assert "MAX_PARALLEL" in checks(found)["settings"]["found"]
 
 
+@pytest.mark.slow
 def test_an_inbox_whose_disk_is_gone_stops_a_job(program, emulator):
     shop = program(emulator().base_url)
     assert shop("serve", "--once").code == 0

@@ -109,6 +109,7 @@ def test_a_whole_life_tells_nobody_the_key(keyed, job_folder) -> None:
     assert told(box.run.home) == []
 
 
+@pytest.mark.slow
 def test_a_service_that_repeats_the_key_is_not_quoted(keyed, job_folder, parrot) -> None:
     box = keyed(
         ARK_BASE_URL=f"http://127.0.0.1:{parrot.server_address[1]}/api/v3", MAX_PARALLEL="1"
@@ -143,6 +144,7 @@ def test_a_key_that_cannot_be_one_is_refused_unquoted(keyed, job_folder, key) ->
     assert told(box.run.home) == []
 
 
+@pytest.mark.slow
 def test_a_traceback_does_not_hold_the_key(keyed, job_folder) -> None:
     box = keyed()
     assert box.run("run", job_folder("fox", T2I)).code == 0

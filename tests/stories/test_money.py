@@ -30,6 +30,7 @@ def test_a_job_stops_at_its_own_cap(emulator, program, job_folder, door) -> None
     assert cap in done.json["reason"]
 
 
+@pytest.mark.slow
 def test_the_cap_of_the_day_holds_over_runs_and_leaves_them_resumable(
     emulator, program, job_folder
 ) -> None:

@@ -72,6 +72,7 @@ def content_of(name: str) -> bytes:
     return motion_photo() if name == "motion.jpg" else photo(red=len(name) % 256)
 
 
+@pytest.mark.slow
 def test_a_shoot_of_every_kind_of_name_is_made_whole(emulator, program, job_folder) -> None:
     service = emulator()
     run = program(service.base_url)

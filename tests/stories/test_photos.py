@@ -121,6 +121,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 def test_a_bulk_sends_what_people_have(emulator, program, job_folder) -> None:
     service = emulator()
     run = program(service.base_url)
@@ -150,6 +151,7 @@ def test_a_bulk_sends_what_people_have(emulator, program, job_folder) -> None:
     assert sent(service) == as_they_are | {row["sha256"] for row in made.values()}
 
 
+@pytest.mark.slow
 def test_turned_and_large_photos_are_made_anew_where_the_job_says_so(
     emulator, program, job_folder
 ) -> None:
@@ -182,6 +184,7 @@ def test_turned_and_large_photos_are_made_anew_where_the_job_says_so(
     assert not (session / "prepared").exists()
 
 
+@pytest.mark.slow
 def test_a_lower_limit_binds_what_is_sent(emulator, program, job_folder) -> None:
     service = emulator()
     run = program(service.base_url)
@@ -221,6 +224,7 @@ def test_references_hold_what_was_sent(emulator, program, job_folder) -> None:
         assert far_apart(upright, WIDE) < 6
 
 
+@pytest.mark.slow
 def test_a_later_start_sends_what_the_photos_and_limits_are_now(
     emulator, program, job_folder
 ) -> None:
@@ -301,6 +305,7 @@ def test_a_grid_cuts_every_person_the_same_way(emulator, program, job_folder) ->
     assert not (session / "prepared").exists()
 
 
+@pytest.mark.slow
 def test_a_grid_without_crop_sends_photos_as_they_are(emulator, program, job_folder) -> None:
     service = emulator()
     run = program(service.base_url)

@@ -193,6 +193,7 @@ def test_a_session_reloads_as_it_was_saved(emulator, program, job_folder) -> Non
     assert shown["failures"] == []
 
 
+@pytest.mark.slow
 def test_a_session_whose_photos_moved_goes_on_where_they_are_now(
     emulator, program, job_folder, tmp_path
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_session_whose_photos_moved_goes_on_where_they_are_now(
     assert len(service.bill()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["resume", pytest.param("retry", marks=pytest.mark.slow)])
 def test_damaged_lines_of_a_journal_are_warned_of(emulator, program, job_folder, command) -> None:
     run = program(emulator().base_url)

@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 T2I = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
 BULK = 'kind = "bulk"\nprompt = "retouch"\nsize = "1024x1024"\n'
 
@@ -158,6 +160,7 @@ def test_cancel_sends_nothing_more_and_keeps_what_is_paid_for(inbox, job_folder)
     assert len(box.service.bill()) == 16
 
 
+@pytest.mark.slow
 def test_a_stopped_service_goes_on_where_it_was(inbox, job_folder) -> None:
     box = inbox("--latency", "0.3", MAX_PARALLEL="2").serve()
     box.drop(job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(12))))
@@ -257,6 +260,7 @@ def test_a_waiting_drop_can_be_cancelled(inbox, job_folder) -> None:
     assert box.service.bill() == []
 
 
+@pytest.mark.slow
 def test_a_drop_that_is_finished_by_hand_moves_to_done(inbox, job_folder) -> None:
     faults = '[[fault]]\nfault = "moderation"\nmatch = {nth = 1}\n'
     box = inbox(faults=faults).serve()
@@ -270,6 +274,7 @@ def test_a_drop_that_is_finished_by_hand_moves_to_done(inbox, job_folder) -> Non
     assert not (box.path / "_failed" / "shoot").exists()
 
 
+@pytest.mark.slow
 def test_a_service_that_waits_for_its_inbox_ends_at_a_signal(inbox) -> None:
     box = inbox().serve()
     assert box.stop() == 0

@@ -52,6 +52,7 @@ def test_a_wait_that_the_service_asks_for_is_kept(emulator, program, job_folder)
     assert waited.total_seconds() >= 2
 
 
+@pytest.mark.slow
 def test_refused_content_is_not_asked_for_again_and_spares_the_others(
     emulator, program, job_folder
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_request_in_doubt_is_asked_again_once(emulator, program, job_folder, n
         assert len(service.bill()) == 1
 
 
+@pytest.mark.slow
 def test_a_request_twice_in_doubt_is_left_to_a_person(emulator, program, job_folder) -> None:
     service = emulator(faults=fault("reset", times=2))
     run = program(service.base_url)
@@ -164,6 +166,7 @@ def test_a_picture_whose_address_is_gone_is_lost_and_named(emulator, program, jo
     assert len(service.bill()) == 2
 
 
+@pytest.mark.slow
 def test_a_lost_picture_is_asked_for_again_once(emulator, program, job_folder) -> None:
     service = emulator(faults=fault("expired_url", times=2))
     run = program(service.base_url)
@@ -243,6 +246,7 @@ def test_the_first_signal_waits_for_answers_in_flight(emulator, program, job_fol
     assert len(service.bill()) == 30
 
 
+@pytest.mark.slow
 def test_what_has_no_answer_when_the_grace_ends_is_in_doubt(emulator, program, job_folder) -> None:
     service = emulator(faults=fault("stall", times=1))
     run = program(service.base_url)
@@ -259,6 +263,7 @@ def test_what_has_no_answer_when_the_grace_ends_is_in_doubt(emulator, program, j
     assert len(service.bill()) == 2
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_write_one_session(emulator, program, job_folder) -> None:
     service = emulator("--latency", "2")
     run = program(service.base_url)
@@ -273,6 +278,7 @@ def test_two_processes_do_not_write_one_session(emulator, program, job_folder) -
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_paid_pictures_are_fetched_without_a_key(emulator, program, job_folder) -> None:
     service = emulator()
     run = program(service.base_url)

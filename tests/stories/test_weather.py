@@ -242,6 +242,7 @@ def test_junk_is_ignored_in_a_drop_and_named_in_the_inbox(inbox, job_folder) -> 
     assert len(list(box.path.glob("loose *.jpg"))) == 300
 
 
+@pytest.mark.slow
 def test_two_services_started_at_once_leave_one(inbox, job_folder) -> None:
     box = inbox()
     processes = [box.run.start("serve", log=box.run.home / f"log{n}") for n in range(2)]
@@ -494,6 +495,7 @@ def test_a_thousand_drops_at_once_all_end_done_within_bounds(inbox) -> None:
     assert rss < 200_000_000
 
 
+@pytest.mark.slow
 def test_a_stop_with_many_drops_waiting_is_quick(inbox) -> None:
     box = inbox("--latency", "0.2", MAX_PARALLEL="1").serve()
     for number in range(150):
@@ -596,6 +598,7 @@ def turned_jpeg() -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_photo_that_kills_three_times_is_bad_and_the_others_run(inbox, job_folder) -> None:
     box = inbox()
     folder = job_folder("shoot", BULK + "upright = true\n", {"a.jpg": None, "b.jpg": turned_jpeg()})
