@@ -1,6 +1,7 @@
 """The twelve tools, one method each: arguments in, document out."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -9,6 +10,7 @@ import anyio.to_thread
 from seedream_daemon.job.plan import Plan
 from seedream_daemon.session.history import History
 from seedream_daemon.tools.admission import Admission, Admitted
+from seedream_daemon.tools.batch import Batch
 from seedream_daemon.tools.call import Call
 from seedream_daemon.tools.jobs import JobDesk
 from seedream_daemon.tools.orders import OrderDesk
@@ -57,6 +59,7 @@ class Tools:
         self._planner = Planner(settings, roots)
         self._admission = Admission(service, self._shelf)
         self._orders = OrderDesk(service, self._planner, roots, self._jobs)
+        self._pages = Batch()
         self._sessions = SessionDesk(self._shelf, self._live)
         self._views = ViewDesk(service.engine.means.workers, settings.state_dir)
         self._status = StatusDesk(service, self._stories)
@@ -136,8 +139,8 @@ class Tools:
         del call
         own, _ = parse("list_sessions", arguments)
         assert isinstance(own, ListSessionsArguments)  # noqa: S101 - what its shape says
-        page = self._sessions.page
-        return await anyio.to_thread.run_sync(page, own.kind, own.limit, own.cursor)
+        asked = (own.kind, own.limit, own.cursor)
+        return await self._pages.look(asked, partial(self._sessions.page, *asked))
 
     async def load_session(self, arguments: Given, call: Call) -> Document:
         """Give a page of one session."""
