@@ -1,22 +1,23 @@
 """The life of one drop: planned, run, and put away with its result."""
 
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from seedream_daemon.actions.again import Begun, begin
-from seedream_daemon.actions.ends import error_text, refused_result
+from seedream_daemon.actions.again import begin, believed_session
+from seedream_daemon.actions.ends import error_text
 from seedream_daemon.actions.photos import plan_with_photos
 from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
 from seedream_daemon.actions.run import RunResult, refuse_unpriced, run_session
 from seedream_daemon.daemon.before import result_before
+from seedream_daemon.daemon.cancels import Cancels
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
+from seedream_daemon.daemon.refused import CancelledDropError, refused, unexpected
 from seedream_daemon.daemon.wishes import FACTS as WISH_FACTS
 from seedream_daemon.daemon.wishes import Wishes, settings_for
 from seedream_daemon.errors import (
@@ -41,13 +42,7 @@ MOST_AT_ONCE = 64
 TRY_AGAIN_S = 5.0
 NEVER_BEGUN = "The job was cancelled before it began."
 
-OnEnd = Callable[[ExitCode], None]
-
-
-class CancelledDropError(SeedreamError):
-    """Somebody cancelled the job before it began."""
-
-    code = "cancelled"
+T = TypeVar("T")
 
 
 class DropRunner:
@@ -62,8 +57,10 @@ class DropRunner:
         emit: Emit,
         *,
         wishes: Wishes,
+        cancels: Cancels,
     ) -> None:
         self._wishes = wishes
+        self._cancels = cancels
         self.settings = settings
         self._engine = engine
         self._place = place
@@ -89,20 +86,9 @@ class DropRunner:
             self._leave(job)
             return
         except SeedreamError as error:
-            document = refused_result(
-                error,
-                job_id=job.job_id,
-                name=job.name,
-                started=started,
-                finished=_now(),
-                state="cancelled" if isinstance(error, CancelledDropError) else "failed",
-            )
-            if job.wish is not None and job.wish.session is not None:
-                path = self.settings.output_base_dir / job.wish.session
-                document |= {"session": path.name, "session_path": str(path)}
-            result = RunResult(document=document, exit_code=ExitCode.SOME_FAILED)
+            result = refused(error, job, self.settings, started)
         except Exception as error:  # noqa: BLE001 - a bug met by one job must not end the others
-            result = self._unexpected(job, error, started)
+            result = unexpected(error, job, started, self._emit)
         self.exit_codes.add(result.exit_code)
         if result.document["state"] == "paused":
             job.run, job.state = None, "paused"
@@ -123,30 +109,9 @@ class DropRunner:
         """Leave a drop in _running, for the next start."""
         job.run, job.state, job.reason = None, "paused", "The service was stopped."
 
-    def _unexpected(self, job: LiveJob, error: Exception, started: str) -> RunResult:
-        """Give the result of a job that met a bug; its session can be resumed."""
-        told = "".join(traceback.format_exception(error))
-        self._emit(Warned(message=f"unexpected: {told}", job_id=job.job_id))
-        mishap = SeedreamError(
-            f"Something unexpected happened ({type(error).__name__}); the daemon's log has the "
-            "details. What is paid for is saved. Move the folder back to go on."
-        )
-        document = refused_result(
-            mishap,
-            job_id=job.job_id,
-            name=job.name,
-            started=started,
-            finished=_now(),
-            state="failed",
-        )
-        if job.run is not None:
-            session = job.run.context.session.path
-            document |= {"session": session.name, "session_path": str(session)}
-        return RunResult(document=document, exit_code=ExitCode.UNEXPECTED)
-
     async def _run(self, job: LiveJob, folder: Path | None) -> RunResult:
         if job.cancelled:
-            raise CancelledDropError(NEVER_BEGUN)
+            return await self._end_cancelled(job, folder)
         if folder is None or (job.wish and job.wish.session):
             return await self._go_on(job, folder)
         settings = settings_for(self.settings, self._place, job.wish)
@@ -160,7 +125,10 @@ class DropRunner:
             self._emit(Warned(message=warning, job_id=job.job_id))
         facts = {"job_id": job.job_id, "folder": str(folder), "origin": job.origin}
         facts |= job.wish.facts() if job.wish else {}
-        begun = await self._begin(job, plan, facts, before)
+        try:
+            begun = await self._patiently(job, lambda: begin(self.settings, plan, facts, before))
+        except CancelledDropError:
+            return await self._end_cancelled(job, folder)
         session = begun.session
         try:
             self._adopt_id(job, str(session.history.job["job_id"]))
@@ -217,20 +185,41 @@ class DropRunner:
             away=self._away,
         )
 
-    async def _begin(
-        self, job: LiveJob, plan: Plan, facts: dict[str, Any], before: Mapping[str, Any] | None
-    ) -> Begun:
-        """Begin the session; a full disk or a session that another process writes is waited for."""
+    async def _end_cancelled(self, job: LiveJob, folder: Path | None) -> RunResult:
+        """Ask for nothing more: what is paid for is fetched, and the session closed."""
+        base = self.settings.output_base_dir
+        if job.wish is not None and job.wish.session is not None:
+            path: Path | None = base / job.wish.session
+        else:
+            assert folder is not None  # noqa: S101 - only wishes have no drop
+            before = await self._insist(partial(result_before, job, folder, base))
+            path = await anyio.to_thread.run_sync(believed_session, base, before)
+        if path is None:
+            raise CancelledDropError(NEVER_BEGUN)
+        session = await self._patiently(job, partial(SessionWriter.open, path))
+        try:
+            job.name, job.kind = session.plan.name, session.plan.kind
+            self._adopt_id(job, str(session.history.job["job_id"]))
+            return await self._shoot(job, session, session.plan, frozenset())
+        finally:
+            session.release()
+
+    async def _patiently(self, job: LiveJob, work: Callable[[], Awaitable[T]]) -> T:
+        """Open a session; a full disk, or another process that writes it, is waited for.
+
+        Raises CancelledDropError where the job is cancelled meanwhile.
+        """
+        was_cancelled = job.cancelled
         while True:
             try:
-                return await begin(self.settings, plan, facts, before)
+                return await work()
             except (ConfigError, SessionBusyError, OSError) as error:
                 reason = error.message if isinstance(error, SeedreamError) else str(error)
                 if job.reason != reason:
                     job.reason = reason
                     self._emit(Warned(message=reason, job_id=job.job_id))
                 await self._engine.means.gate.rest(TRY_AGAIN_S)
-                if job.cancelled:
+                if job.cancelled and not was_cancelled:
                     raise CancelledDropError(NEVER_BEGUN) from None
 
     def _adopt_id(self, job: LiveJob, job_id: str) -> None:
@@ -266,6 +255,7 @@ class DropRunner:
         job.folder = there or job.folder
         await self._insist(partial(self._jobs.end, job, document))
         await self._insist(partial(self._wishes.forget, folder.name))
+        await self._insist(partial(self._cancels.forget, folder))
 
     async def _insist(self, work: Callable[[], Any]) -> Any:
         """Do disk work, waiting for a disk that is full or gone; a drop that is gone is let go.

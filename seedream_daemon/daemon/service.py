@@ -1,7 +1,6 @@
 """The daemon: one task group with the watcher, the engine, the socket and the pulse."""
 
 import os
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,17 +15,21 @@ import anyio.to_thread
 from seedream_daemon import __version__
 from seedream_daemon.actions.wiring import caps_of, open_engine
 from seedream_daemon.daemon.before import job_id_in
+from seedream_daemon.daemon.cancels import FILE as CANCELS
+from seedream_daemon.daemon.cancels import Cancels
 from seedream_daemon.daemon.clients import Clients
 from seedream_daemon.daemon.drops import DropRunner
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
+from seedream_daemon.daemon.opening import open_place
 from seedream_daemon.daemon.probe import keep_probing
 from seedream_daemon.daemon.submit import Submissions, clear_drafts, live_job
 from seedream_daemon.daemon.wishes import FILE as WISHES
 from seedream_daemon.daemon.wishes import Noted, Wishes
-from seedream_daemon.errors import PRECEDENCE, ConfigError, ExitCode, SeedreamError
-from seedream_daemon.events import Emit, Event, QueuePaused, Warned
+from seedream_daemon.durable import fsync_dir
+from seedream_daemon.errors import PRECEDENCE, ExitCode
+from seedream_daemon.events import Emit, Event, Warned
 from seedream_daemon.inbox.claim import move, read_result, running
-from seedream_daemon.inbox.place import NotThere, Place, lock_inbox, open_inbox
+from seedream_daemon.inbox.place import Place, lock_inbox
 from seedream_daemon.inbox.tend import Drop, new_job_id
 from seedream_daemon.inbox.watch import Watcher
 from seedream_daemon.inbox.whole import check_whole
@@ -35,16 +38,6 @@ from seedream_daemon.run.engine import Engine
 from seedream_daemon.run.result import dollars
 from seedream_daemon.run.tally import Tally
 from seedream_daemon.settings import Settings
-from seedream_daemon.systemd import Notifier
-
-INBOX_LOOK_S = 2.0
-
-
-class StoppedBeforeServingError(SeedreamError):
-    """A signal came while the inbox was still waited for; that is no failure."""
-
-    code = "stopped"
-    exit_code = ExitCode.OK
 
 
 class Service:
@@ -64,7 +57,10 @@ class Service:
         self._emit = emit
         self.wishes = Wishes(settings.state_dir / WISHES)
         self.taps: list[Callable[[Event], None]] = []
-        self._drops = DropRunner(settings, engine, place, jobs, emit, wishes=self.wishes)
+        self._cancels = Cancels(settings.state_dir / CANCELS, place.running)
+        self._drops = DropRunner(
+            settings, engine, place, jobs, emit, wishes=self.wishes, cancels=self._cancels
+        )
         self._tasks: anyio.abc.TaskGroup | None = None
         self.watcher = Watcher(
             place,
@@ -177,12 +173,16 @@ class Service:
         return {"jobs": shown, "next": shown[-1]["job_id"] if shown and more else None}
 
     async def cancel(self, job_id: str) -> dict[str, Any] | None:
-        """Cancel a job; None if nobody knows it. What is in flight is waited for and saved."""
+        """Cancel a job; None if nobody knows it. What is in flight is waited for and saved.
+
+        Once this returns a restart knows of it too. Raises OSError where it could not be noted.
+        """
         job = self.jobs.live.get(job_id)
         if job is not None:
             job.cancelled = True
             if job.run is not None:
                 job.run.cancel()
+            await anyio.to_thread.run_sync(self._cancels.note, job)
             return job.row()
         for drop in self.watcher.waiting:
             if drop.job_id == job_id:
@@ -193,10 +193,14 @@ class Service:
         job = LiveJob(
             job_id=job_id, name=name, folder=None, origin="folder", created=_now(), cancelled=True
         )
-        source = self.place.root / name
-        folder = await anyio.to_thread.run_sync(move, source, self.place.running, name)
-        self._start(job, folder)
+        await anyio.to_thread.run_sync(self._take_cancelled, job)
+        self._start(job, job.folder)
         return job.row()
+
+    def _take_cancelled(self, job: LiveJob) -> None:
+        job.folder = move(self.place.root / job.name, self.place.running, job.name)
+        fsync_dir(self.place.running)
+        self._cancels.note(job)
 
     async def _take(self, drop: Drop) -> None:
         """Run a drop that the watcher has claimed."""
@@ -219,18 +223,20 @@ class Service:
         """Go on with the drops that an earlier process left in _running."""
         await anyio.to_thread.run_sync(clear_drafts, self.place)
         await anyio.to_thread.run_sync(self.wishes.load, self.place.running)
+        await anyio.to_thread.run_sync(self._cancels.load)
         for folder in await anyio.to_thread.run_sync(running, self.place):
             if noted := self.wishes.of(folder.name):
-                self._start(live_job(noted, folder, folder.name), folder)
-                continue
-            before = await anyio.to_thread.run_sync(read_result, folder) or {}
-            job = LiveJob(
-                job_id=job_id_in(before, self.jobs.live) or new_job_id(),
-                name=folder.name,
-                folder=folder,
-                origin="folder",
-                created=_now(),
-            )
+                job = live_job(noted, folder, folder.name)
+            else:
+                before = await anyio.to_thread.run_sync(read_result, folder) or {}
+                job = LiveJob(
+                    job_id=job_id_in(before, self.jobs.live) or new_job_id(),
+                    name=folder.name,
+                    folder=folder,
+                    origin="folder",
+                    created=_now(),
+                )
+            job.cancelled = self._cancels.holds(folder)
             self._start(job, folder)
 
     def _start(self, job: LiveJob, folder: Path | None) -> None:
@@ -271,44 +277,13 @@ async def open_service(settings: Settings, emit: Emit, *, once: bool) -> AsyncIt
 
     async with open_engine(settings, tell) as engine:
         engine.means.gate.waits_out_pauses = not once
-        place = await _open_place(settings, emit, once=once)
+        place = await open_place(settings, emit, once=once)
         with await anyio.to_thread.run_sync(lock_inbox, place):
             await anyio.to_thread.run_sync(jobs.load)
             service = Service(settings, engine, place, jobs, tell)
             service.taps = taps
             taps.append(lambda event: service.tally.take(event, anyio.current_time()))
             yield service
-
-
-async def _open_place(settings: Settings, emit: Emit, *, once: bool) -> Place:
-    """Open the inbox; where a known one is gone nothing is made in its place, and we wait."""
-    look = partial(open_inbox, settings.inbox_dir, state_dir=settings.state_dir)
-    place = await anyio.to_thread.run_sync(look)
-    if isinstance(place, Place):
-        return place
-    if once:
-        raise ConfigError(f"{place.reason}.")
-    async with anyio.create_task_group() as waiting:
-        await waiting.start(_raise_at_signal)
-        emit(QueuePaused(why="inbox", message=place.reason))
-        notifier = Notifier.from_environment(os.environ)
-        notifier.ready(f"paused: {place.reason}")
-        found: Place | NotThere = place
-        while not isinstance(found, Place):
-            notifier.alive()
-            await anyio.sleep(INBOX_LOOK_S)
-            found = await anyio.to_thread.run_sync(look)
-        waiting.cancel_scope.cancel()
-    assert isinstance(found, Place)  # noqa: S101 - the only way out of the loop
-    return found
-
-
-async def _raise_at_signal(*, task_status: anyio.abc.TaskStatus[None]) -> None:
-    """End the service, which has nothing to put in order yet."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for _ in signals:
-            raise StoppedBeforeServingError("Stopped before the inbox was there.")
 
 
 def _now() -> str:

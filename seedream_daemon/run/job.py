@@ -66,7 +66,7 @@ class JobRun:
         self.resting: str | None = None
 
     def cancel(self) -> None:
-        """Send nothing more for this job; what is in flight is waited for and saved."""
+        """Send nothing more for this job; what is paid for is waited for and saved."""
         self.context.cancelled = True
 
     def resize(self) -> None:
@@ -99,7 +99,7 @@ class JobRun:
         )
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._keep_views_fresh)
-            await self._each(self._shooter.fetch_answered, unfetched)
+            await self._each(self._shooter.fetch_answered, unfetched, paid=True)
             todo = self._wanted()
             async with anyio.create_task_group() as drawing:
                 if todo:
@@ -144,7 +144,9 @@ class JobRun:
         return [shot for shot in self.context.plan.shots if self._wants(shot)]
 
     def _wants(self, shot: Shot) -> bool:
-        if self._only_fetch or (self._only_again and shot.id not in (self._again or ())):
+        if self._only_fetch or self.context.cancelled:
+            return False
+        if self._only_again and shot.id not in (self._again or ()):
             return False
         known = self.context.of(shot)
         match known.state:
@@ -159,11 +161,12 @@ class JobRun:
             return bool(known.failure and known.failure.retryable and not known.pending)
         return self.context.asks_again(shot)
 
-    async def _each(self, work: Work, shots: list[Shot]) -> None:
+    async def _each(self, work: Work, shots: list[Shot], *, paid: bool = False) -> None:
+        """Do the work for shots side by side; what is `paid` for is done despite a cancel."""
         async with anyio.create_task_group() as group:
             for shot in shots:
                 await self._under_way.acquire_on_behalf_of(shot.id)
-                if self._stopped():
+                if self._rest is not None or (self.context.cancelled and not paid):
                     self._under_way.release_on_behalf_of(shot.id)
                     break
                 group.start_soon(self._one, work, shot)
@@ -202,9 +205,6 @@ class JobRun:
         finally:
             self.resting = None
         return False
-
-    def _stopped(self) -> bool:
-        return self._rest is not None or self.context.cancelled
 
     async def _keep_views_fresh(self) -> None:
         while True:

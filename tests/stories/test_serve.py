@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from seedream_daemon.daemon.control import ask_daemon
+
 T2I = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
 BULK = 'kind = "bulk"\nprompt = "retouch"\nsize = "1024x1024"\n'
 
@@ -158,6 +160,86 @@ def test_cancel_sends_nothing_more_and_keeps_what_is_paid_for(inbox, job_folder)
     assert result["pictures"] == len(box.service.bill()) < 16
     assert box.run("retry", result["session"], "--json").json["state"] == "done"
     assert len(box.service.bill()) == 16
+
+
+def test_a_cancel_that_was_answered_outlives_a_kill(inbox, job_folder, court) -> None:
+    box = inbox("--latency", "1", MAX_PARALLEL="2").serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(f"{n}.jpg" for n in range(8))))
+    box.wait(lambda: len(box.service.bill()) >= 4)
+    job = box.job("shoot")
+
+    ask_daemon(box.run.state, {"do": "cancel", "job_id": job["job_id"]})
+    box.stop(signal.SIGKILL)
+    asked = len(box.service.bill())
+    box.serve()
+
+    result = box.result("_failed", "shoot")
+    (session,) = box.run.sessions()
+    assert (result["state"], result["job_id"]) == ("cancelled", job["job_id"])
+    assert result["session"] == session.name
+    assert 2 <= result["pictures"] <= asked
+    assert len(box.service.bill()) == asked < 8
+    court.judge(box.service.bill(), session)
+    box.wait(lambda: box.queue() == [])
+    # It holds for that run only: the folder may be moved back.
+    (box.path / "_failed" / "shoot").rename(box.path / "shoot")
+    box.stop(signal.SIGKILL)
+    box.serve()
+    assert box.result("_done", "shoot")["session"] == session.name
+
+
+def test_a_cancelled_drop_that_never_began_is_not_begun_after_a_kill(inbox, job_folder) -> None:
+    box = inbox().serve()
+    box.drop(job_folder("shoot", BULK + "expect = 9\n", {"a.jpg": None}))
+    job = box.wait_for_reason("shoot", "expect")
+    full = box.run.state / "cancelled-drops.json"
+
+    ask_daemon(box.run.state, {"do": "cancel", "job_id": job["job_id"]})
+    box.stop(signal.SIGKILL)
+    box.serve()
+
+    assert box.result("_failed", "shoot")["state"] == "cancelled"
+    assert box.service.bill() == []
+    box.wait(lambda: json.loads(full.read_text(encoding="ascii")) == {"cancelled": []})
+
+
+def test_what_is_paid_for_is_fetched_after_a_cancel_and_a_kill(inbox, job_folder, court) -> None:
+    box = inbox(MAX_PARALLEL="1")
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(["a.jpg", "b.jpg"])))
+    # Dies with the first picture paid for and not on the disk.
+    box.process = box.run.start("serve", log=box.log, SEEDREAM_FAILPOINT="before_picture_record")
+    assert box.die() == 9
+    paid = len(box.service.bill())
+    drop = box.path / "_running" / "shoot"
+    note = json.dumps({"cancelled": [str(drop)]})
+    (box.run.state / "cancelled-drops.json").write_text(note, encoding="ascii")
+
+    box.serve()
+
+    result = box.result("_failed", "shoot")
+    assert (result["state"], result["pictures"]) == ("cancelled", 1)
+    assert len(box.service.bill()) == paid < 3
+    (session,) = box.run.sessions()
+    court.judge(box.service.bill(), session)
+
+
+def test_a_drop_moved_back_and_cancelled_keeps_its_session(inbox, job_folder) -> None:
+    faults = '[[fault]]\nfault = "moderation"\nmatch = {nth = 2}\n'
+    box = inbox(faults=faults, MAX_PARALLEL="1").serve()
+    box.drop(job_folder("shoot", BULK, dict.fromkeys(["a.jpg", "b.jpg"])))
+    first = box.result("_failed", "shoot")
+    box.wait(lambda: box.queue() == [])
+    failed = box.path / "_failed" / "shoot"
+    job = (failed / "job.toml").read_text(encoding="utf-8")
+    (failed / "job.toml").write_text(job + "expect = 9\n", encoding="utf-8")
+    failed.rename(box.path / "shoot")
+    waiting = box.wait_for_reason("shoot", "expect")
+
+    ask_daemon(box.run.state, {"do": "cancel", "job_id": waiting["job_id"]})
+
+    second = box.result("_failed", "shoot")
+    assert second["state"] == "cancelled"
+    assert (second["session"], second["saved"]) == (first["session"], first["saved"])
 
 
 @pytest.mark.slow
