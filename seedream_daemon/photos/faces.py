@@ -23,7 +23,7 @@ _MIN_CONFIDENCE = 0.9
 _STAGE_THRESHOLDS = (0.6, 0.7, 0.7)
 _ROUNDS = 4
 # How much tighter steadied boxes are on each side than the first answers are on average.
-_TIGHTER = 0.01
+_TIGHTER = 0.015
 
 
 class Detector(Protocol):
