@@ -184,9 +184,8 @@ def drops(made: rig.Rig, old, service) -> list[rig.Claim]:
     url = f"http://127.0.0.1:{service.server_address[1]}/api/v3"
     served = Served(old, ARK_BASE_URL=url, SETTLE_SECONDS=str(SETTLE_S), WATCH="events")
     inbox, ready = old.home / "inbox", made.folder / "ready"
-    # The first job also pays for what is loaded on first use: shown, and not judged.
+    # The first job also pays for what is loaded on first use.
     first_ms = first_request_ms(service, inbox, ready=ready, name="first")
-    print(f"      the very first rename after the start: {first_ms:.0f} ms", flush=True)
     renamed = [
         first_request_ms(service, inbox, ready=ready, name=f"renamed {n}") for n in range(TIMES)
     ]
@@ -197,6 +196,7 @@ def drops(made: rig.Rig, old, service) -> list[rig.Claim]:
     served.stop()
     print(f"      medians: renamed {median(renamed):.0f} ms, copied {median(copied):.0f} ms")
     return [
+        rig.at_most("first request of the first rename after the start", first_ms, 250, "ms", 0),
         rig.at_most(f"first request of a rename, worst of {TIMES}", max(renamed), 250, "ms", 0),
         rig.at_most(
             f"first request of a copy past the settle time, worst of {TIMES}",
