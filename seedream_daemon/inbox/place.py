@@ -3,15 +3,22 @@
 import contextlib
 import errno
 import json
+import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from seedream_daemon.durable import LockedFile, lock_file, lock_owner, write_atomically
 from seedream_daemon.errors import ConfigError
 
 MARKER = ".seedream-inbox"
 _KNOWN = "inboxes.json"
+_WAY = ("_running", "_done", "_failed")  # where a drop goes
+_PHOTOS = "_photos"
+_MARKER_MAX_BYTES = 4096
 _MARKER_TEXT = (
     "This folder is an inbox of seedream-daemon. Without this file it is taken for a disk that\n"
     "is not mounted, and left alone.\n"
@@ -25,12 +32,36 @@ class NotThere:
     reason: str
 
 
+@dataclass(slots=True, kw_only=True)
+class Hold:
+    """What changes when the disk of an inbox is mounted anew: its device, and our lock there.
+
+    `marker` is what its marker says, which differs from inbox to inbox. Released by `with`.
+    """
+
+    device: int
+    marker: bytes
+    lock: LockedFile | None = None
+
+    def __enter__(self) -> None:
+        """Hold it until the end of the block."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.lock is not None:
+            self.lock.release()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An inbox with its own folders, all on one file system; `device` is that file system."""
+    """An inbox with its own folders, all on one file system."""
 
     root: Path
-    device: int
+    hold: Hold
 
     @property
     def running(self) -> Path:
@@ -50,17 +81,62 @@ class Place:
     @property
     def photos(self) -> Path:
         """Where people put photos that tools may read."""
-        return self.root / "_photos"
+        return self.root / _PHOTOS
 
     def missing(self) -> NotThere | None:
         """Say whether the inbox went away: nothing may be made in its place then. Blocks."""
         try:
-            same = self.root.stat().st_dev == self.device
+            same = self.root.stat().st_dev == self.hold.device
         except OSError as error:
             return NotThere(reason=f"inbox not there: {self.root}: {error.strerror}")
         if same and (self.root / MARKER).exists():
             return None
         return NotThere(reason=f"inbox not there: {self.root} has no {MARKER}; mount its disk")
+
+    def come_back(self) -> NotThere | None:
+        """Go on with the inbox where it was mounted anew on another device; give why not.
+
+        Its marker must be the one we know, and all must hold that is asked for at a start; the
+        lock is taken there before that of the old device is let go. In a folder without the
+        marker, such as lies below a disk, nothing is made. Only one thread may call it. Blocks.
+        """
+        missing = self.missing()
+        if missing is None:
+            return None
+        try:
+            with _opened(self.root) as root:
+                return self._move_to(root, missing)
+        except ConfigError as error:
+            return NotThere(reason=f"inbox not there: {error.message}")
+        except OSError as error:
+            return NotThere(reason=f"inbox not there: {self.root}: {error.strerror or error}")
+
+    def _move_to(self, root: int, missing: NotThere) -> NotThere | None:
+        device = os.fstat(root).st_dev
+        try:
+            marker = _read_marker(root)
+        except FileNotFoundError:
+            return missing
+        if device == self.hold.device:
+            return None
+        if marker != self.hold.marker:
+            why = "another inbox lies there; start the daemon anew to serve it"
+            return NotThere(reason=f"inbox not there: {self.root}: {why}")
+        # All by the opened folder: what lies at the path may be another one at any moment.
+        _make_folders(root)
+        lock = None if self.hold.lock is None else _lock(self)
+        try:
+            _try_to_move(root, self.root)
+            if lock is not None and lock.path.stat().st_dev != device:
+                return missing
+            old, self.hold.lock, lock = self.hold.lock, lock, None
+            self.hold.device = device
+        finally:
+            if lock is not None:
+                lock.release()
+        if old is not None:
+            old.release()
+        return None
 
 
 def make_inbox(root: Path) -> None:
@@ -70,18 +146,35 @@ def make_inbox(root: Path) -> None:
     """
     root.mkdir(parents=True, exist_ok=True)
     if not (root / MARKER).exists():
-        write_atomically(root / MARKER, _MARKER_TEXT.encode())
-    for name in ("_running", "_done", "_failed"):
+        text = f"{_MARKER_TEXT}{secrets.token_hex(8)}\n"
+        write_atomically(root / MARKER, text.encode())
+    with _opened(root) as opened:
+        _make_folders(opened)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read_marker(root: int) -> bytes:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(os.open(MARKER, flags, dir_fd=root), "rb") as file:
+        return file.read(_MARKER_MAX_BYTES)
+
+
+def _make_folders(root: int) -> None:
+    for name in (*_WAY, _PHOTOS):
         with contextlib.suppress(FileExistsError):
-            (root / name).mkdir()
-    _make_photos(root / "_photos")
-
-
-def _make_photos(folder: Path) -> None:
-    """Make the folder for photos; whoever may drop folders may put photos there."""
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir()
-        folder.chmod(0o2770 if folder.stat().st_mode & 0o007 == 0 else 0o2775)
+            os.mkdir(name, dir_fd=root)
+            if name == _PHOTOS:
+                # Whoever may drop folders may put photos there.
+                for_all = os.stat(name, dir_fd=root).st_mode & 0o007
+                os.chmod(name, 0o2775 if for_all else 0o2770, dir_fd=root)
 
 
 def open_inbox(root: Path, *, state_dir: Path) -> Place | NotThere:
@@ -95,8 +188,10 @@ def open_inbox(root: Path, *, state_dir: Path) -> Place | NotThere:
         return gone
     try:
         make_inbox(root)
-        place = Place(root=root, device=root.stat().st_dev)
-        _try_to_move(place)
+        with _opened(root) as opened:
+            hold = Hold(device=os.fstat(opened).st_dev, marker=_read_marker(opened))
+            _try_to_move(opened, root)
+        place = Place(root=root, hold=hold)
         _remember(state_dir, _known(state_dir) | {str(root)})
     except OSError as error:
         raise ConfigError(
@@ -113,11 +208,16 @@ def missing_inbox(root: Path, *, state_dir: Path) -> NotThere | None:
     return None
 
 
-def lock_inbox(place: Place) -> LockedFile:
+def lock_inbox(place: Place) -> Hold:
     """Take the inbox for this process, so that two daemons never tend the same drops.
 
     Raises ConfigError, naming host and process, if another holds it. Blocks.
     """
+    place.hold.lock = _lock(place)
+    return place.hold
+
+
+def _lock(place: Place) -> LockedFile:
     path = place.running / ".lock"
     try:
         return lock_file(path)
@@ -130,28 +230,28 @@ def lock_inbox(place: Place) -> LockedFile:
         ) from None
 
 
-def _try_to_move(place: Place) -> None:
+def _try_to_move(root: int, named: Path) -> None:
     """Move an empty folder through all of them: equal device numbers alone promise nothing."""
-    here = place.root / f".seedream-probe-{secrets.token_hex(4)}"
-    here.mkdir()
+    name = here = f".seedream-probe-{secrets.token_hex(4)}"
+    os.mkdir(here, dir_fd=root)
     try:
-        for folder in (place.running, place.done, place.failed):
-            there = folder / here.name
-            _move_or_explain(here, there, place.root)
+        for folder in _WAY:
+            there = f"{folder}/{name}"
+            _move_or_explain(root, here, there, named)
             here = there
     finally:
-        here.rmdir()
+        os.rmdir(here, dir_fd=root)
 
 
-def _move_or_explain(here: Path, there: Path, root: Path) -> None:
+def _move_or_explain(root: int, here: str, there: str, named: Path) -> None:
     try:
-        here.rename(there)
+        os.rename(here, there, src_dir_fd=root, dst_dir_fd=root)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
         raise ConfigError(
-            f"{there.parent} lies on another file system than {root}, so that drops cannot be "
-            "moved there. Make it an ordinary folder of the inbox."
+            f"{(named / there).parent} lies on another file system than {named}, so that drops "
+            "cannot be moved there. Make it an ordinary folder of the inbox."
         ) from error
 
 

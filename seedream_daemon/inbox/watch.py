@@ -61,6 +61,8 @@ class Watcher:
         self.paused: str | None = None
         self.scanned_s: float | None = None
         self._place = place
+        self._device = place.hold.device
+        self._emit = emit
         self._rescan_s = rescan_s
         self._poll_s = min(rescan_s, max(0.2, settle_s / 5))
         self._put_back: set[str] = set()
@@ -153,6 +155,11 @@ class Watcher:
     async def _scan(self, tasks: TaskGroup) -> None:
         began_s = time.monotonic()
         found = await to_thread.run_sync(partial(_look, self._place), limiter=self._care.threads)
+        if self._place.hold.device != self._device:
+            self._device = self._place.hold.device
+            self._absent_s = None
+            await self._ears.close()
+            self._emit(Warned(message=f"The inbox {self._place.root} was mounted anew."))
         if isinstance(found, NotThere):
             self.paused, self._absent_s = found.reason, None
             await self._ears.close()
@@ -190,7 +197,7 @@ class Watcher:
 
 
 def _look(place: Place) -> InboxListing | NotThere:
-    missing = place.missing()
+    missing = place.come_back()
     if missing is not None:
         return missing
     try:

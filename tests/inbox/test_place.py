@@ -113,6 +113,113 @@ assert place.missing() is None
     )
 
 
+REMOUNT = """
+import shutil, subprocess, sys
+from seedream_daemon.durable import lock_file
+from seedream_daemon.errors import ConfigError
+from seedream_daemon.inbox.place import NotThere, lock_inbox, make_inbox, open_inbox
+root, state, other = Path({root!r}), Path({state!r}), Path({other!r})
+
+def run(*words):
+    subprocess.run(words, check=True)
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+def is_locked(path):
+    try:
+        lock_file(path).release()
+    except BlockingIOError:
+        return True
+    return False
+
+place = open_inbox(root, state_dir=state)
+lock_inbox(place)
+device = place.hold.device
+run("mount", "--move", root, "/media")
+run("mount", "-t", "tmpfs", "none", other)
+assert other.stat().st_dev != device
+"""
+
+
+@pytest.fixture
+def remounted(tmp_path, unshared):
+    """Run Python where a locked inbox was moved to /media, and `other` is an empty disk."""
+    folders = {name: str(tmp_path / name) for name in ("root", "state", "other")}
+    shell = f"mkdir {folders['root']} {folders['other']} && mount -t tmpfs none {folders['root']}"
+    return lambda code: unshared(shell, REMOUNT.format(**folders) + code)
+
+
+def test_an_inbox_comes_back_on_another_device(remounted):
+    remounted("""
+shutil.copytree("/media", other, dirs_exist_ok=True)
+(other / "_done").rmdir()
+run("mount", "--move", other, root)
+assert isinstance(place.missing(), NotThere)
+assert place.come_back() is None
+assert place.missing() is None
+assert place.hold.device != device
+assert names(root) == [".seedream-inbox", "_done", "_failed", "_photos", "_running"]
+# Ours here, and no longer there.
+assert is_locked(root / "_running" / ".lock")
+lock_inbox(open_inbox(Path("/media"), state_dir=state))
+""")
+
+
+def test_what_lies_below_a_disk_is_left_alone(remounted):
+    remounted("""
+assert "no .seedream-inbox" in place.come_back().reason
+assert names(root) == []
+root.rmdir()
+assert "inbox not there" in place.come_back().reason
+root.mkdir()
+run("mount", "--move", other, root)
+assert "no .seedream-inbox" in place.come_back().reason
+assert names(root) == []
+run("umount", root)
+run("mount", "--move", "/media", root)
+assert place.come_back() is None
+assert place.hold.device == device
+assert is_locked(root / "_running" / ".lock")
+""")
+
+
+def test_another_inbox_in_its_place_is_not_taken(remounted):
+    remounted("""
+make_inbox(root)
+(root / "_done").rmdir()
+assert "another inbox lies there" in place.come_back().reason
+assert "_done" not in names(root)
+assert place.missing() is not None
+""")
+
+
+def test_an_inbox_that_another_daemon_took_meanwhile_is_left_to_it(remounted):
+    remounted("""
+shutil.copytree("/media", other, dirs_exist_ok=True)
+theirs = lock_inbox(open_inbox(other, state_dir=state))
+run("mount", "--move", other, root)
+assert "already served by" in place.come_back().reason
+assert is_locked(Path("/media/_running/.lock"))
+with theirs:
+    pass
+assert place.come_back() is None
+""")
+
+
+def test_an_inbox_that_comes_back_in_pieces_is_not_taken(remounted):
+    remounted("""
+shutil.copytree("/media", other, dirs_exist_ok=True)
+run("mount", "--move", other, root)
+run("mount", "-t", "tmpfs", "none", root / "_failed")
+assert "_failed lies on another file system" in place.come_back().reason
+assert not is_locked(root / "_running" / ".lock")
+assert not list(root.rglob(".seedream-probe-*"))
+run("umount", root / "_failed")
+assert place.come_back() is None
+""")
+
+
 def test_a_drop_that_is_a_mount_is_not_taken(place, tmp_path, unshared):
     drop = place.root / "disk"
     unshared(

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from seedream_daemon.durable import lock_file
+
 SETTLE_S = 0.3
 T2I = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
 BULK = 'kind = "bulk"\nprompt = "retouch"\nsize = "1024x1024"\n'
@@ -438,6 +440,38 @@ def test_an_inbox_that_goes_away_is_waited_for(island, job_folder, court) -> Non
     court.judge(box.service.bill(), session)
     shutil.copytree(job_folder("fox", T2I), far.sees(root) / "fox")
     box.wait((far.sees(root) / "_done" / "fox").exists)
+
+
+def test_an_inbox_that_comes_back_on_another_device_is_gone_on_with(
+    island, job_folder, court
+) -> None:
+    far = island("--latency", "0.5", MAX_PARALLEL="2")
+    root, away = far.box.path, far.box.run.home / "away"
+    other = far.box.run.home / "other"
+    for folder in (root, away, other):
+        folder.mkdir()
+    mounts = f"mount --make-rprivate /; mount -t tmpfs none {root}; mount -t tmpfs none {other}"
+    box = far.serve(mounts)
+    shutil.copytree(job_folder("shoot", BULK, photos(8)), far.sees(root) / "shoot")
+    box.wait(lambda: len(box.service.bill()) >= 2)
+
+    far.shell(f"mount --move {root} {away}; cp -a {away}/. {other}/")
+    box.wait(lambda: box.status()["state"] == "paused")
+    assert list(far.sees(root).iterdir()) == []
+    far.shell(f"mount --move {other} {root}")
+
+    box.wait((far.sees(root) / "_done" / "shoot" / "result.json").exists)
+    (session,) = box.run.sessions()
+    assert len(box.service.bill()) == 8
+    court.judge(box.service.bill(), session)
+    assert box.status()["state"] == "running"
+    assert "mounted anew" in box.said()
+    # It hears of what happens there now, and it alone.
+    shutil.copytree(job_folder("fox", T2I), far.sees(root) / "fox")
+    box.wait((far.sees(root) / "_done" / "fox").exists)
+    with pytest.raises(BlockingIOError):
+        lock_file(far.sees(root) / "_running" / ".lock")
+    lock_file(far.sees(away) / "_running" / ".lock").release()
 
 
 # Numbers
