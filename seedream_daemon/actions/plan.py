@@ -10,13 +10,13 @@ from typing import Any
 import anyio.to_thread
 
 from seedream_daemon.errors import PRECEDENCE, ExitCode, JobInvalidError, Problem, UsageError
+from seedream_daemon.job.draft import Draft
 from seedream_daemon.job.gather import named_paths
 from seedream_daemon.job.models import family_of
 from seedream_daemon.job.plan import Photo, Plan, Shot
 from seedream_daemon.job.planner import plan_job
 from seedream_daemon.job.problems import problem_document
-from seedream_daemon.job.schema import JobSpec
-from seedream_daemon.job.spec import MAX_BYTES, read_job
+from seedream_daemon.job.spec import MAX_BYTES, draft_job
 from seedream_daemon.photos.folder import look
 from seedream_daemon.photos.inspect import inspect
 from seedream_daemon.photos.treatment import photo_problem, turn_warning
@@ -72,16 +72,16 @@ def _plan_folder(settings: Settings, folder: Path) -> Plan:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Name the folder that holds job.toml.")
     try:
-        return plan_spec(settings, read_job(job_bytes(folder)), folder)
+        return plan_spec(settings, draft_job(job_bytes(folder)), folder)
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror}. Look at its mode.") from error
 
 
-def plan_spec(settings: Settings, spec: JobSpec, folder: Path) -> Plan:
+def plan_spec(settings: Settings, draft: Draft, folder: Path) -> Plan:
     """Plan a job in a folder, whoever said it. Raises JobInvalidError, OSError. Blocks."""
     return plan_job(
-        spec,
-        look(folder, also=named_paths(spec)),
+        draft,
+        look(folder, also=() if draft.spec is None else named_paths(draft.spec)),
         default_model=settings.seedream_model_id,
         default_family=settings.seedream_model_family,
         price_per_image_micro_usd=settings.price_per_image_usd,

@@ -77,6 +77,16 @@ class Gatherer:
         """Say whether the drop has this folder."""
         return any(entry.kind == "dir" for entry in self._listing.named(name))
 
+    def check_named(self, spec: JobSpec) -> None:
+        """Note what entries name that is not there, whatever kind of job they belong to."""
+        for key, asked in (("photos", spec.photos), ("common", spec.common)):
+            if asked is not None:
+                self.photos((key,), asked)
+        if isinstance(spec.groups, str):
+            self.folder(("groups",), spec.groups)
+        for name, asked in spec.groups.items() if isinstance(spec.groups, dict) else ():
+            self.photos(("groups", name), asked)
+
     def unused(self) -> int:
         """Count the photos in the drop that nothing asked for."""
         return sum(

@@ -6,7 +6,7 @@ from seedream_daemon.job.mistakes import Findings
 from seedream_daemon.job.models import MAX_SET, Family
 from seedream_daemon.job.plan import Asked
 from seedream_daemon.job.schema import JobSpec
-from seedream_daemon.job.sizes import Size, SizeError, resolve_size
+from seedream_daemon.job.sizes import Size, SizeError, parse_aspect, parse_size, resolve_size
 
 _SEVERAL = re.compile(
     r"\b(?:several|multiple|many|series|sets?|sequence|storyboard|collection|variations?|variants?"
@@ -44,15 +44,35 @@ def ask(spec: JobSpec, family: Family, findings: Findings) -> Asked:
 
 
 def sized(spec: JobSpec, family: Family, findings: Findings) -> Size | None:
-    """Give the size to send, or note why it cannot be had."""
+    """Give the size to send, or note why it cannot be had: each entry alone, then together."""
+    said = {key: getattr(spec, key) for key in ("size", "aspect", "preset")}
+    said = {key: value for key, value in said.items() if value is not None}
     try:
-        return resolve_size(
-            family, spec.kind, size=spec.size, aspect=spec.aspect, preset=spec.preset
-        )
+        return resolve_size(family, spec.kind, **said)
     except SizeError as error:
-        found = getattr(spec, error.key)
-        findings.add((error.key,), str(error), found=found, allowed=error.allowed)
+        for key, value in said.items():
+            try:
+                resolve_size(family, spec.kind, **{key: value})
+            except SizeError as of_one:
+                if of_one.key == key:
+                    _refuse(spec, of_one, findings)
+        _refuse(spec, error, findings)
         return None
+
+
+def check_shape(spec: JobSpec, findings: Findings) -> None:
+    """Note what no model could be asked for as a size."""
+    for text, read in ((spec.size, parse_size), (spec.aspect, parse_aspect)):
+        try:
+            if text is not None:
+                read(text)
+        except SizeError as error:
+            _refuse(spec, error, findings)
+
+
+def _refuse(spec: JobSpec, error: SizeError, findings: Findings) -> None:
+    found = getattr(spec, error.key)
+    findings.add((error.key,), str(error), found=found, allowed=error.allowed)
 
 
 def check_kind(spec: JobSpec, family: Family, findings: Findings) -> None:

@@ -1,7 +1,7 @@
 """Mistakes in a job, collected so that people hear of all of them at once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from seedream_daemon.errors import JobInvalidError, Problem
 
@@ -11,23 +11,36 @@ Path = tuple[str | int, ...]
 class Findings:
     """Collects what is wrong with a job, and what it waits for.
 
-    `source` is the job.toml to find lines in, empty where there is none.
+    `source` is the job.toml to find lines in, empty where there is none. `known` are mistakes
+    found before, `told` the places of which they say enough; the empty one is the job as a whole.
     """
 
-    def __init__(self, source: bytes = b"", *, file: str = "job.toml") -> None:
+    def __init__(
+        self,
+        source: bytes = b"",
+        *,
+        file: str = "job.toml",
+        known: Collection[Problem] = (),
+        told: Collection[Path] = (),
+    ) -> None:
         self._source = source
         self._file = file
-        self._problems: dict[Problem, None] = {}
+        self._problems = dict.fromkeys(known)
+        self._told = frozenset(told)
+        self._hushed = 0
         self.missing: list[str] = []
 
     def __len__(self) -> int:
-        """Count the mistakes so far."""
-        return len(self._problems)
+        """Count the mistakes so far, with those that only follow from known ones."""
+        return len(self._problems) + self._hushed
 
     def add(
         self, path: Path, message: str, *, found: object = None, allowed: str | None = None
     ) -> None:
         """Note a mistake in an entry; the empty path is the job as a whole."""
+        if self._is_told(path):
+            self._hushed += 1
+            return
         problem = Problem(
             file=self._file,
             message=message,
@@ -37,6 +50,11 @@ class Findings:
             allowed=allowed,
         )
         self._problems[problem] = None
+
+    def _is_told(self, path: Path) -> bool:
+        if not path:
+            return path in self._told
+        return any(path[:length] in self._told for length in range(1, len(path) + 1))
 
     def add_file(self, name: str, message: str) -> None:
         """Note a mistake about something that lies in the drop."""

@@ -1,13 +1,15 @@
 """JobSpec + what lies in the folder -> Plan of Shots with lasting ids."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seedream_daemon.errors import JobInvalidError
 from seedream_daemon.job.columns import gather_columns
+from seedream_daemon.job.draft import Draft
 from seedream_daemon.job.gather import Gatherer
-from seedream_daemon.job.limits import ask, check_kind, check_set, set_warning, sized
+from seedream_daemon.job.limits import ask, check_kind, check_set, check_shape, set_warning, sized
 from seedream_daemon.job.listing import Listing
 from seedream_daemon.job.mistakes import Findings
 from seedream_daemon.job.models import Family, family_of, is_known, price_micro_usd
@@ -30,7 +32,7 @@ class _Material:
 
 
 def plan_job(
-    spec: JobSpec,
+    job: JobSpec | Draft,
     listing: Listing,
     *,
     default_model: str,
@@ -38,20 +40,27 @@ def plan_job(
     price_per_image_micro_usd: int | None = None,
     allowed_roots: Sequence[Path] = (),
 ) -> Plan:
-    """Work out every shot of a job. Raises JobInvalidError with every mistake.
+    """Work out every shot of a job. Raises JobInvalidError with every mistake, a draft's too.
 
     `default_model` and `default_family` stand in where the job says none. A price per picture,
     in micro-dollars, replaces the list price. `allowed_roots` are folders outside the drop,
     their links resolved, from which a job may name photos.
     """
-    findings = Findings(spec.source)
+    draft = job if isinstance(job, Draft) else Draft(spec=job)
+    spec = draft.spec
+    if spec is None:
+        raise JobInvalidError(draft.problems)
+    findings = Findings(spec.source, known=draft.problems, told=draft.told)
     model = spec.model or default_model
     stated = spec.model_family or default_family
     family, guess = family_of(model, stated)
+    gatherer = Gatherer(listing, findings, allowed_roots)
+    if draft.problems:
+        _note_the_rest(draft, spec, family, gatherer, findings)
+        raise findings.refusal()
     check_kind(spec, family, findings)
     asked = ask(spec, family, findings)
     size = sized(spec, family, findings)
-    gatherer = Gatherer(listing, findings, allowed_roots)
     material = _gather(spec, family, gatherer, findings)
     check_values(spec, tuple(group.name for group in material.groups), findings)
     if findings or size is None:
@@ -73,6 +82,29 @@ def plan_job(
         price_micro_usd=price if is_priced else None,
         warnings=tuple(text for text in warnings if text),
     )
+
+
+def _note_the_rest(
+    draft: Draft, spec: JobSpec, family: Family, gatherer: Gatherer, findings: Findings
+) -> None:
+    """Note the mistakes of a draft's valid entries that do not follow from the known ones."""
+    is_told = spec.model is not None and is_known(spec.model)
+    if "model" in draft.doubtful or ("model_family" in draft.doubtful and not is_told):
+        check_shape(spec, findings)
+        family = replace(family, max_references=0)  # as many as there are
+    else:
+        if "kind" not in draft.doubtful:
+            check_kind(spec, family, findings)
+        ask(spec, family, findings)
+        sized(spec, family, findings)
+    if "kind" in draft.doubtful:
+        gatherer.refuse_strangers()
+        gatherer.check_named(spec)
+        material = _Material()
+    else:
+        material = _gather(spec, family, gatherer, findings)
+    groups = tuple(group.name for group in material.groups)
+    check_values(spec, groups, findings, draft.doubtful)
 
 
 def _of_job(spec: JobSpec) -> dict[str, Any]:
@@ -110,7 +142,8 @@ def _gather(spec: JobSpec, family: Family, gatherer: Gatherer, findings: Finding
         photos = _photos(spec, gatherer, findings)
         if spec.kind == "i2i":
             _check_references(photos, family, findings)
-        check_set(spec, 1 if spec.kind == "bulk" else len(photos), findings)
+        if spec.kind == "bulk" or len(photos) <= family.max_references:
+            check_set(spec, 1 if spec.kind == "bulk" else len(photos), findings)
         material = _Material(photos=photos)
     if spec.expect is not None and len(gatherer.used) < spec.expect:
         findings.add_missing(

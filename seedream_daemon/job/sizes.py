@@ -97,10 +97,11 @@ def resolve_size(
                 allowed="size, or aspect and preset",
             )
         return _exact(*_checked(family, *parse_size(size)))
+    ratio = parse_aspect(aspect or "1:1")
     tier = _preset(family, preset or "2K")
     if aspect is None and kind in {"i2i", "bulk"} and tier in family.tiers:
         return Size(sent=tier, pixels=PRESET_SIDE[tier] ** 2)
-    return _exact(*_of_aspect(family, parse_aspect(aspect or "1:1"), tier))
+    return _exact(*_of_aspect(family, ratio, tier))
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seedream_daemon.errors import JobInvalidError, Problem
+from seedream_daemon.job.draft import Draft, meant, mended
 from seedream_daemon.job.mistakes import Findings, Path, path_text, shown
 from seedream_daemon.job.names import nearest
 from seedream_daemon.job.plan import Kind
@@ -45,16 +46,29 @@ _SETTLED = {
 
 
 def read_job(data: bytes, *, file: str = "job.toml") -> JobSpec:
-    """Read a job.toml. Raises JobInvalidError with every mistake, each with its line."""
-    text = _text_of(data, file)
-    source = text.encode("utf-8")
-    return _checked(_table_of(text, file), source, file).read_from(source)
+    """Read a job.toml. Raises JobInvalidError with every mistake of its keys and their values."""
+    return _faultless(draft_job(data, file=file))
 
 
 def spec_from_json(obj: object, *, file: str = "job") -> JobSpec:
+    """Read a job that a program sent. Raises JobInvalidError as `read_job` does."""
+    return _faultless(draft_from_json(obj, file=file))
+
+
+def draft_job(data: bytes, *, file: str = "job.toml") -> Draft:
+    """Read a job.toml with its mistakes, each with its line, for a plan to tell the others.
+
+    Raises JobInvalidError for a file that is not TOML.
+    """
+    text = _text_of(data, file)
+    return _checked(_table_of(text, file), text.encode("utf-8"), file)
+
+
+def draft_from_json(obj: object, *, file: str = "job") -> Draft:
     """Read a job that a program sent: the same keys, null for absent, 30.0 for 30.
 
-    Lists of photos, or the whole, may come as a text that holds JSON. Raises JobInvalidError.
+    Lists of photos, or the whole, may come as a text that holds JSON. Raises JobInvalidError for
+    what is no object.
     """
     job = _unpacked(obj)
     if not isinstance(job, Mapping):
@@ -62,6 +76,12 @@ def spec_from_json(obj: object, *, file: str = "job") -> JobSpec:
     return _checked(
         {str(key): _plain(value) for key, value in job.items() if value is not None}, b"", file
     )
+
+
+def _faultless(draft: Draft) -> JobSpec:
+    if draft.problems or draft.spec is None:
+        raise JobInvalidError(draft.problems)
+    return draft.spec
 
 
 def _text_of(data: bytes, file: str) -> str:
@@ -116,19 +136,25 @@ def _plain(value: object) -> object:
     return unpacked
 
 
-def _checked(data: Mapping[str, Any], source: bytes, file: str) -> JobSpec:
+def _checked(data: Mapping[str, Any], source: bytes, file: str) -> Draft:
     found = [*_kind_mistakes(data), *_prompt_mistakes(data)]
-    spec: JobSpec | None = None
     try:
         spec = JobSpec.model_validate(data)
     except ValidationError as error:
         found = [*_shape_mistakes(error, data), *found]
-    if found or spec is None:
-        findings = Findings(source, file=file)
-        for path, message, value, allowed in found:
-            findings.add(path, message, found=value, allowed=allowed)
-        raise findings.refusal()
-    return spec
+    else:
+        if not found:
+            return Draft(spec=spec.read_from(source))
+    findings = Findings(source, file=file)
+    for path, message, value, allowed in found:
+        findings.add(path, message, found=value, allowed=allowed)
+    return mended(
+        data,
+        kind=_kind_of(data),
+        places=[path for path, *_ in found],
+        problems=findings.refusal().problems,
+        source=source,
+    )
 
 
 _Mistake = tuple[Path, str, object, str | None]
@@ -212,7 +238,7 @@ def _kind_of(data: Mapping[str, Any]) -> Kind | None:
 
 def _kind_mistakes(data: Mapping[str, Any]) -> Iterator[_Mistake]:
     kind = _kind_of(data)
-    if "kind" not in data:
+    if "kind" not in data and "kind" not in meant(data, None):
         allowed = says("kind").allowed
         yield (), f"kind is missing{_misplaced('kind', data)}: it must be {allowed}", None, allowed
     if kind is None:
@@ -221,8 +247,9 @@ def _kind_mistakes(data: Mapping[str, Any]) -> Iterator[_Mistake]:
         if key in KEYS and kind not in says(key).kinds:
             fitting = ", ".join(says(key).kinds)
             yield (key,), f"{key} is for {fitting}; this job is {kind}", None, fitting
+    misspelt = meant(data, kind)
     for key in keys_of(kind):
-        if says(key).required and key not in data:
+        if says(key).required and key not in data and key not in misspelt:
             yield (
                 (),
                 f"{key} is missing{_misplaced(key, data)}: a {kind} job needs {says(key).allowed}",

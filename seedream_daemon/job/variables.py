@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from seedream_daemon.job.mistakes import Findings, path_text
 from seedream_daemon.job.mistakes import Path as Place
@@ -43,11 +43,20 @@ def values_of(spec: JobSpec, group: str) -> dict[str, str]:
     return values
 
 
-def check_values(spec: JobSpec, groups: Sequence[str], findings: Findings) -> None:
-    """Note variables without value, values without variable, and entries for no group."""
+def check_values(
+    spec: JobSpec, groups: Sequence[str], findings: Findings, doubtful: Collection[str] = ()
+) -> None:
+    """Note variables without value, values without variable, and entries for no group.
+
+    What keys in `doubtful` would have to say is not missed, nor is any group where none is known.
+    """
     templates = templates_of(spec)
-    _check_groups(spec, groups, findings)
-    _check_unused(spec, templates, findings)
+    if groups or (spec.kind != "grid" and "kind" not in doubtful):
+        _check_groups(spec, groups, findings)
+    if not {"prompt", "prompts"}.intersection(doubtful):
+        _check_unused(spec, templates, findings)
+    if {"variables", "kind"}.intersection(doubtful):
+        return
     if spec.kind == "grid":
         for group in groups:
             table = f"[variables.{_key(group)}]"

@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from seedream_daemon.inbox.place import Place
+from seedream_daemon.job.draft import SPOILT
 from seedream_daemon.settings import Settings
 from seedream_daemon.tools.refusal import ToolRefusedError
 from seedream_daemon.tools.words import line
@@ -109,4 +110,4 @@ def _user() -> str:
 def resolved(roots: Roots, said: str | Sequence[str]) -> tuple[str, ...]:
     """Give the true places of photos, or of one folder, as a job names them."""
     names = (said,) if isinstance(said, str) else tuple(said)
-    return tuple(str(roots.path(name)) for name in names)
+    return tuple(name if name == SPOILT else str(roots.path(name)) for name in names)

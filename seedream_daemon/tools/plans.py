@@ -15,12 +15,14 @@ import anyio.to_thread
 
 from seedream_daemon.actions.plan import check_plan, job_bytes, plan_spec
 from seedream_daemon.errors import JobInvalidError, Problem, SeedreamError
+from seedream_daemon.job.draft import Draft
 from seedream_daemon.job.names import snippet
 from seedream_daemon.job.plan import Plan
 from seedream_daemon.job.schema import JobSpec
-from seedream_daemon.job.spec import read_job, spec_from_json
+from seedream_daemon.job.spec import draft_from_json, draft_job
 from seedream_daemon.settings import Settings
 from seedream_daemon.tools.paths import Roots, resolved
+from seedream_daemon.tools.refusal import ToolRefusedError
 from seedream_daemon.tools.shapes import unpacked
 from seedream_daemon.tools.words import without
 
@@ -76,11 +78,11 @@ class Planner:
     def _of_folder(self, folder: Path, now: float) -> Planned:
         try:
             source = job_bytes(folder)
-            spec = read_job(source)
+            draft = draft_job(source)
         except JobInvalidError as error:
             return Planned(plan=None, spec=None, problems=_hushed(error.problems, folder))
         known = self._settings.model_copy(update={"allowed_roots": self._roots.real})
-        planned = self._planned(known, spec, folder, source, now)
+        planned = self._planned(known, draft, folder, source, now)
         texts = tuple(_texts_of(folder))
         return replace(
             planned,
@@ -90,13 +92,23 @@ class Planner:
 
     def _of_spec(self, said: object, now: float) -> Planned:
         try:
-            spec = self._placed(spec_from_json(said, file="spec"))
+            draft = draft_from_json(said, file="spec")
         except JobInvalidError as error:
             return Planned(plan=None, spec=None, problems=error.problems)
+        try:
+            spec = draft.spec and self._placed(draft.spec)
+        except ToolRefusedError:
+            if not draft.problems:
+                raise
+            spec = None
+        if spec is None:
+            return Planned(plan=None, spec=None, problems=draft.problems)
         settings = self._settings.model_copy(update={"allowed_roots": self._roots.real})
         empty = self._settings.state_dir / "empty"
         empty.mkdir(exist_ok=True)
-        planned = self._planned(settings, spec, empty, repr(spec).encode(), now)
+        planned = self._planned(
+            settings, replace(draft, spec=spec), empty, repr(spec).encode(), now
+        )
         problems = tuple(replace(problem, file=_said_file(problem)) for problem in planned.problems)
         name = spec.name or snippet((spec.prompts or (spec.prompt or "",))[0])
         plan = planned.plan and replace(planned.plan, name=name)
@@ -109,7 +121,7 @@ class Planner:
             if (named := getattr(spec, key)) is not None:
                 placed[key] = resolved(self._roots, named)
         if isinstance(spec.groups, str):
-            placed["groups"] = str(self._roots.path(spec.groups))
+            (placed["groups"],) = resolved(self._roots, spec.groups)
         elif spec.groups is not None:
             placed["groups"] = {
                 name: resolved(self._roots, named) for name, named in spec.groups.items()
@@ -117,10 +129,11 @@ class Planner:
         return spec.model_copy(update=placed)
 
     def _planned(
-        self, settings: Settings, spec: JobSpec, folder: Path, source: bytes, now: float
+        self, settings: Settings, draft: Draft, folder: Path, source: bytes, now: float
     ) -> Planned:
+        spec = None if draft.problems else draft.spec
         try:
-            plan = plan_spec(settings, spec, folder)
+            plan = plan_spec(settings, draft, folder)
         except JobInvalidError as error:
             return Planned(plan=None, spec=spec, problems=error.problems)
         except OSError as error:

@@ -5,7 +5,7 @@ import pytest
 from seedream_daemon.errors import JobInvalidError
 from seedream_daemon.job.listing import Entry, Listing
 from seedream_daemon.job.planner import plan_job
-from seedream_daemon.job.spec import read_job
+from seedream_daemon.job.spec import draft_job
 
 
 def _listing(*files, others=()):
@@ -30,7 +30,7 @@ def plan():
     def plan(toml, *files, others=(), **settings):
         drop = _listing("job.toml", *files, others=others)
         settings = {"default_model": "seedream-4-0-250828", **settings}
-        return plan_job(read_job(toml.encode()), drop, **settings)
+        return plan_job(draft_job(toml.encode()), drop, **settings)
 
     return plan
 

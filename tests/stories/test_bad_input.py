@@ -221,6 +221,29 @@ CASES = {
             )
         ],
     ),
+    "mistakes of every sort": (
+        GRID
+        + 'cropp = true\npreset = "9K"\ncount = "2"\ncommon = ["logo.png", 3]\n'
+        + "[variables.anna]\ngender = [1]\nage = 3\n",
+        groups("anna", "bert"),
+        [
+            (
+                "job.toml:2: group bert has no value for {gender}, which prompts[1] needs; put "
+                'gender = "..." under [variables.bert]'
+            ),
+            "job.toml:4: size stands alone: take away aspect and preset, or size",
+            'job.toml:5: there is no key "cropp"; did you mean "crop"?',
+            'job.toml:6: preset "9K" is not one of Seedream 4.0: it takes 1K, 2K, 4K',
+            'job.toml:7: count must be a whole number from 1 to 15, not "2"',
+            "job.toml:8: common[2] must be the name of a photo, not 3",
+            'job.toml:8: common[1] names "logo.png", which is not there',
+            "job.toml:10: variables.anna.gender must be a text or a number, not [1]",
+            (
+                "job.toml:11: variables.anna.age is used by no prompt; take it away, or write {age} "
+                "into one"
+            ),
+        ],
+    ),
     "a variable unused": (
         GRID + genders("anna") + "age = 3\n" + genders("ana"),
         groups("anna"),
