@@ -9,7 +9,8 @@ from typing import Any
 from seedream_daemon.durable import is_locked
 from seedream_daemon.errors import SessionUnknownError
 from seedream_daemon.session.foreign import PictureFinder, kind_of, mend_grid, mend_metadata
-from seedream_daemon.session.journal import BadLineError, decode
+from seedream_daemon.session.history import History
+from seedream_daemon.session.journal import BadLineError, Entry, decode
 from seedream_daemon.session.layout import GRID, LOCK, METADATA, stamp, stamp_of
 from seedream_daemon.session.recall import Recalled, recall
 from seedream_daemon.session.segment import journal_files
@@ -44,7 +45,8 @@ def read_document(session: Path, *, exact: bool = True) -> Document:
     """Read a session; where it has a journal, what that says. Blocks.
 
     Without `exact` it is read for a row: by a view that tells where the journal ended, if there
-    is one, which may be a little old while the session runs. Its paths are as they were written.
+    is one. While the session runs its counts may be a little old; its state is the journal's. Its
+    paths are as they were written.
 
     Raises SessionUnknownError if it is none, or if its only JSON file cannot be read; OSError.
     """
@@ -57,8 +59,14 @@ def read_document(session: Path, *, exact: bool = True) -> Document:
         return Document(content=_foreign(session), has_journal=False)
     is_running = is_locked(session / LOCK)
     content = _view_of(session)
-    if not exact and content is not None and (is_running or _is_fresh(content, journals[-1])):
-        return Document(content=_with_true_state(content, is_running=is_running), has_journal=True)
+    if not exact and content is not None:
+        last = _last_entry(journals[-1])
+        is_fresh = last is not None and content["journal_seq"] == last.seq
+        if is_running and not is_fresh:
+            content = {**content, **_state_after(last)}
+        if is_running or is_fresh:
+            content = _with_true_state(content, is_running=is_running)
+            return Document(content=content, has_journal=True)
     return _from_journal(session, content, is_running=is_running)
 
 
@@ -143,19 +151,24 @@ def _view_of(session: Path) -> dict[str, Any] | None:
     return content if isinstance(content.get("journal_seq"), int) else None
 
 
-def _is_fresh(content: dict[str, Any], journal: Path) -> bool:
-    return bool(content["journal_seq"] == _last_seq(journal))
+def _state_after(last: Entry | None) -> dict[str, Any]:
+    """Give the state of a session that is being written: its view may be from before it began."""
+    history = History()
+    if last is None or last.event not in ("paused", "end"):
+        return {"state": "running", "reason": None}
+    history.apply(last)
+    return {"state": history.state, "reason": history.reason}
 
 
-def _last_seq(journal: Path) -> int | None:
-    """Give the number of the last good line that ends in the file's tail."""
+def _last_entry(journal: Path) -> Entry | None:
+    """Give the last good line that ends in the file's tail."""
     with journal.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _TAIL_BYTES))
         tail = file.read()
     for line in reversed(tail.splitlines()):
         try:
-            return decode(line).seq
+            return decode(line)
         except BadLineError:
             continue
     return None

@@ -239,6 +239,28 @@ async def test_a_killed_session_is_paused_and_a_busy_one_running(begin, bulk_pla
     assert load_session(path)["state"] == "paused"
 
 
+async def test_the_list_tells_the_state_that_the_journal_tells(begin, reopen, bulk_plan):
+    def listed() -> str:
+        (row,), _ = list_sessions(path.parent, limit=5)
+        assert row.state == load_session(path)["state"]
+        return row.state
+
+    first = await begin(bulk_plan(1))
+    path = first.writer.path
+    await first.writer.close("failed")
+    assert listed() == "failed"
+    second = await reopen(path)
+    await second.send("IMG_1.jpg")
+    assert listed() == "running"
+    await second.writer.append("paused", reason="no account")
+    assert listed() == "paused"
+    await second.writer.append("end", state="cancelled", reason=None)
+    assert listed() == "cancelled"
+    await second.send("IMG_1.jpg", "q2")
+    second.writer.release()
+    assert listed() == "paused"
+
+
 async def test_a_bad_line_is_reported_and_the_rest_is_shown(begin, bulk_plan, picture):
     session = await begin(bulk_plan(2))
     await session.send("IMG_1.jpg")
