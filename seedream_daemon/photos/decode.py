@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SRGB = ImageCms.createProfile("sRGB")
+# Greys and colours, dark to bright, by which a profile is told from sRGB, and how far (of 255)
+# rounding may take them.
+_STEPS = (0, 64, 160, 255)
+_PROBE = Image.frombytes("RGB", (64, 1), bytes(chain.from_iterable(product(_STEPS, repeat=3))))
+_ROUNDING = 2
 
 
 class PhotoDamagedError(Exception):
@@ -143,7 +149,7 @@ def _flattened(image: Image.Image, profile: bytes | None) -> Image.Image:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
     if alpha is not None or image.mode not in ("RGB", "L", "CMYK"):
-        image = image.convert("RGB")
+        image = _as_rgb(image)
     image = _through_profile(image, profile)
     if alpha is None:
         return image
@@ -161,13 +167,28 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _through_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
     if not profile:
-        return image.convert("RGB")
+        return _as_rgb(image)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return image.convert("RGB")
-        result = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+        transform = ImageCms.buildTransform(source, _SRGB, image.mode, "RGB")
+        if image.mode == "RGB" and _changes_nothing(transform):
+            return image
+        result = ImageCms.applyTransform(image, transform)
     except (ImageCms.PyCMSError, OSError, ValueError):
         # A broken profile, or one for other channels: every viewer then shows the plain values.
-        return image.convert("RGB")
-    return result if result is not None else image.convert("RGB")
+        return _as_rgb(image)
+    return result if result is not None else _as_rgb(image)
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    # Most profiles are sRGB's own. Their names do not tell: those of linear light bear it as well.
+    probe = ImageCms.applyTransform(_PROBE, transform)
+    return probe is not None and all(
+        abs(ours - theirs) <= _ROUNDING
+        for ours, theirs in zip(probe.tobytes(), _PROBE.tobytes(), strict=True)
+    )
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Convert without the copy that Pillow makes of what is RGB: of 250 megapixels it is 1 GB."""
+    return image if image.mode == "RGB" else image.convert("RGB")

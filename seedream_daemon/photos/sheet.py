@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from seedream_daemon.durable import write_atomically
-from seedream_daemon.photos.decode import decode, to_srgb
+from seedream_daemon.photos.decode import can_be_resampled, decode, to_srgb
 from seedream_daemon.photos.encode import fitted, jpeg
 from seedream_daemon.photos.steps import SheetRow
 
@@ -37,7 +37,9 @@ def write_row(row: SheetRow) -> None:
     the row not be written.
     """
     photo = decode(row.photo, enough=lambda w, h: 2 * max(_PHOTO_AREA) / max(w, h))
-    small = photo.upright(fitted(to_srgb(photo.image), max(_PHOTO_AREA)))
+    # Made small before its colours are changed, which takes as much memory again.
+    image = photo.image if can_be_resampled(photo.image) else to_srgb(photo.image)
+    small = photo.upright(to_srgb(fitted(image, max(_PHOTO_AREA))))
     small.thumbnail(_PHOTO_AREA)
     _draw_boxes(small, small.width / photo.width, row)
     sheet = Image.new("RGB", ROW_SIZE, _BACKGROUND)

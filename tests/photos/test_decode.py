@@ -148,7 +148,7 @@ def test_colours_go_through_the_profile(name: str, save):
     srgb = bytearray(profile_of("sRGB"))
     at_red, at_blue = (srgb.index(tag, 128) for tag in (b"rXYZ", b"bXYZ"))
     srgb[at_red : at_red + 4], srgb[at_blue : at_blue + 4] = b"bXYZ", b"rXYZ"
-    swapped = bytes(srgb).replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
+    swapped = bytes(srgb)
     image = Image.new("RGB", (64, 64), (250, 20, 20))
     if name == "a.heic":
         image.info["icc_profile"] = swapped
@@ -157,6 +157,15 @@ def test_colours_go_through_the_profile(name: str, save):
         path = save(image, name, icc_profile=swapped)
     red, _, blue = upright(path).getpixel((30, 30))
     assert (red < 60, blue > 200) == (True, True)
+
+
+def test_a_profile_is_known_by_what_it_does_and_not_by_its_name(save):
+    # As some name the profile of sRGB's colours in linear light, which is much brighter.
+    linear = bytearray(profile_of("sRGB"))
+    at = linear.index(b"para")
+    linear[at + 8 : at + 16] = b"\0\0\0\0" + (1 << 16).to_bytes(4, "big")  # curve 0, gamma 1.0
+    path = save(Image.new("RGB", (64, 64), (55, 55, 55)), "a.png", icc_profile=bytes(linear))
+    assert all(abs(value - 128) <= 2 for value in upright(path).getpixel((30, 30)))
 
 
 @pytest.mark.parametrize("profile", [b"garbage" * 40, profile_of("LAB"), profile_of("sRGB")])
@@ -199,6 +208,11 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + ihdr + end)
     with pytest.raises(PhotoDamagedError, match="is 30000 x 30000 pixels, over the 256 megapixels"):
         decode(path)
+
+
+def test_what_is_plain_rgb_already_is_not_copied():
+    image = Image.new("RGB", (20, 20), "red")
+    assert to_srgb(image) is image
 
 
 def test_a_long_strip_can_be_decoded(save):

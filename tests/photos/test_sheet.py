@@ -59,3 +59,13 @@ async def test_workers_draw_rows_and_the_sheet(person, save, shown, tmp_path: Pa
         await workers.sheet_row(row)
         await workers.join_sheet([row.to], tmp_path / "sheet.jpg")
     assert shown(tmp_path / "sheet.jpg").size == ROW_SIZE
+
+
+@pytest.mark.slow
+async def test_a_row_of_a_large_transparent_photo_needs_it_but_twice(save, shown, tmp_path: Path):
+    photo = save(Image.new("RGBA", (10_000, 6_000), (0, 0, 0, 0)), "a.png", compress_level=1)
+    crop = save(Image.new("RGB", (1024, 1024), "red"), "crop.jpg")
+    row = SheetRow(title="a.png", photo=photo, crop=crop, to=tmp_path / "row.jpg")
+    async with PhotoWorkers(1, memory_bytes=1 << 30) as workers:  # 4 bytes a pixel: 240 MB
+        await workers.sheet_row(row)
+    assert min(shown(row.to).getpixel((200, 100))) > 240
