@@ -75,7 +75,7 @@ class Custom:
         """Ask the file for the face and the square; if it raises, take the middle."""
         try:
             return self._ask(small, width, height)
-        except Exception as error:  # noqa: BLE001 - a stranger's code fails as it likes
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code ends as it likes
             why = f"the cropper of CROPPER_PATH failed ({_first_line(error)})"
             return _middle(width, height, why)
 
@@ -137,7 +137,7 @@ def _made(path: Path) -> Any:
             spec.loader.exec_module(module)
         maker = getattr(module, "FaceCropper", None)
         face_cropper = maker() if callable(maker) else None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"{path} (CROPPER_PATH) cannot be loaded: {type(error).__name__}: {_first_line(error)}."
         ) from error
@@ -155,6 +155,6 @@ def _scaled(box: Box, small: Image.Image, width: int) -> Box:
     return Box(*(number * factor for number in box))
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:200].rstrip(".")

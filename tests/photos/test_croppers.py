@@ -80,6 +80,7 @@ def test_no_face_is_the_middle_and_a_reason(tmp_path: Path, found: str):
         ("return {'box': ['a', 'b', 'c', 'd']}", ""),
         ("return {'box': [5000, 0, 10, 10]}", ""),
         ("return 7", ""),
+        ("raise SystemExit(3)", ""),
         ("", "raise KeyError('x')"),
         ("", "return None"),
         ("", "return 9, 9, 3, 3"),
@@ -102,6 +103,7 @@ BAD_FILES = {
     "class FaceCropper: pass": "lacks detect_face_dnn and calculate_balanced_crop_v2.",
     "import no_such_library": "cannot be loaded: ModuleNotFoundError: No module named",
     "def (": "cannot be loaded: SyntaxError",
+    "raise SystemExit('no licence')": "cannot be loaded: SystemExit: no licence.",
     "class FaceCropper:\n    def __init__(self): raise OSError('no weights')": (
         "cannot be loaded: OSError: no weights."
     ),

@@ -25,7 +25,7 @@ class FaceCropper:
         if width == 103:
             return {"box": [0, 0, 1, 1], "hoard": bytearray(8 << 30)}
         if width == 104:
-            raise SystemExit(7)
+            os._exit(7)
         if width == 105:
             return {"box": [int("ARK_API_KEY" in os.environ) * 9, 0, 50, 50]}
         return None
