@@ -169,12 +169,14 @@ async def run_session(
     cap_micro_usd: int | None = None,
     on_run: Callable[[JobRun], None] = lambda _: None,
     away: Callable[[], str | None] = lambda: None,
+    removed: Callable[[], bool] | None = None,
 ) -> RunResult:
     """Run what is left of a session's job to its end and tell the result.
 
     `on_run` is given the run as it begins, so that it can be watched and cancelled. `away` says
-    why the disk of the photos is not there, None if it is; its return is waited for. `origin` is
-    who pays now, where that is not who began the job, and `cap_micro_usd` a cap beside its own.
+    why the disk of the photos is not there, None if it is; its return is waited for. `removed`
+    says whether the drop was taken away, which cancels the job. `origin` is who pays now, where
+    that is not who began the job, and `cap_micro_usd` a cap beside its own.
     """
     caps = [cap for cap in (plan.max_cost_micro_usd, cap_micro_usd) if cap is not None]
     started = _now()
@@ -187,6 +189,7 @@ async def run_session(
         origin=origin or str(session.history.job.get("origin", "command")),
         cap_micro_usd=min(caps, default=None),
         away=away,
+        removed=removed,
     )
     run = JobRun(context, again=again, only_fetch=only_fetch, only_again=only_again)
     on_run(run)

@@ -17,7 +17,7 @@ from seedream_daemon.actions.run import RunResult, refuse_unpriced, run_session
 from seedream_daemon.daemon.before import result_before
 from seedream_daemon.daemon.cancels import Cancels
 from seedream_daemon.daemon.jobs import Jobs, LiveJob
-from seedream_daemon.daemon.refused import CancelledDropError, refused, unexpected
+from seedream_daemon.daemon.refused import NEVER_BEGUN, CancelledDropError, refused, unexpected
 from seedream_daemon.daemon.wishes import FACTS as WISH_FACTS
 from seedream_daemon.daemon.wishes import Wishes, settings_for
 from seedream_daemon.errors import (
@@ -31,6 +31,7 @@ from seedream_daemon.events import DropPutAway, DropTaken, Emit, Warned
 from seedream_daemon.inbox.claim import put_away, write_result
 from seedream_daemon.inbox.place import Place
 from seedream_daemon.job.plan import Plan
+from seedream_daemon.run.context import REMOVED
 from seedream_daemon.run.engine import Engine
 from seedream_daemon.run.gate import GateClosedError
 from seedream_daemon.run.job import JobRun
@@ -40,7 +41,6 @@ from seedream_daemon.settings import Settings
 # So many sessions are open at once; each holds two files. Further drops wait their turn.
 MOST_AT_ONCE = 64
 TRY_AGAIN_S = 5.0
-NEVER_BEGUN = "The job was cancelled before it began."
 
 T = TypeVar("T")
 
@@ -86,7 +86,9 @@ class DropRunner:
             self._leave(job)
             return
         except SeedreamError as error:
-            result = refused(error, job, self.settings, started)
+            gone = await anyio.to_thread.run_sync(self._is_removed, folder)
+            why = CancelledDropError(REMOVED) if gone else error
+            result = refused(why, job, self.settings, started)
         except Exception as error:  # noqa: BLE001 - a bug met by one job must not end the others
             result = unexpected(error, job, started, self._emit)
         self.exit_codes.add(result.exit_code)
@@ -183,6 +185,7 @@ class DropRunner:
             cap_micro_usd=cap,
             on_run=on_run,
             away=self._away,
+            removed=partial(self._is_removed, job.folder),
         )
 
     async def _end_cancelled(self, job: LiveJob, folder: Path | None) -> RunResult:
@@ -239,20 +242,23 @@ class DropRunner:
         if folder is None:
             await self._insist(partial(self._jobs.end, job, document))
             return
-        done = document["state"] == "done"
-        await self._insist(partial(write_result, folder, document, error_text(document)))
-        into = self._place.done if done else self._place.failed
-        there = await self._insist(partial(put_away, folder, into))
-        self._emit(
-            DropPutAway(
-                job_id=job.job_id,
-                name=job.name,
-                state=document["state"],
-                folder=str(there or into / folder.name),
-                reason=document["reason"],
+        into = self._place.done if document["state"] == "done" else self._place.failed
+
+        def away() -> Path:
+            write_result(folder, document, error_text(document))
+            return put_away(folder, into)
+
+        job.folder = await self._insist(away)
+        if job.folder is not None:
+            self._emit(
+                DropPutAway(
+                    job_id=job.job_id,
+                    name=job.name,
+                    state=document["state"],
+                    folder=str(job.folder),
+                    reason=document["reason"],
+                )
             )
-        )
-        job.folder = there or job.folder
         await self._insist(partial(self._jobs.end, job, document))
         await self._insist(partial(self._wishes.forget, folder.name))
         await self._insist(partial(self._cancels.forget, folder))
@@ -279,6 +285,10 @@ class DropRunner:
                 said = why
                 self._emit(Warned(message=f"Waiting for the disk: {why}"))
             await self._engine.means.gate.rest(TRY_AGAIN_S)
+
+    def _is_removed(self, folder: Path | None) -> bool:
+        """Say whether somebody took a drop away; blocks."""
+        return folder is not None and self._place.lacks(folder)
 
     def _away(self) -> str | None:
         """Say why the disk of the inbox is not there, None if it is; blocks."""

@@ -10,6 +10,8 @@ from seedream_daemon.errors import ExitCode, SeedreamError
 from seedream_daemon.events import Emit, Warned
 from seedream_daemon.settings import Settings
 
+NEVER_BEGUN = "The job was cancelled before it began."
+
 
 class CancelledDropError(SeedreamError):
     """The job ends as cancelled, and nothing was begun for it."""

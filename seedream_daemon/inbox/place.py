@@ -93,6 +93,17 @@ class Place:
             return None
         return NotThere(reason=f"inbox not there: {self.root} has no {MARKER}; mount its disk")
 
+    def lacks(self, drop: Path) -> bool:
+        """Say whether a drop was taken out of _running, while the inbox itself is there. Blocks."""
+        try:
+            with _opened(self.root) as root:
+                if os.fstat(root).st_dev != self.hold.device:
+                    return False
+                os.stat(MARKER, dir_fd=root)
+                return not _exists(root, drop.relative_to(self.root))
+        except OSError:
+            return False
+
     def come_back(self) -> NotThere | None:
         """Go on with the inbox where it was mounted anew on another device; give why not.
 
@@ -159,6 +170,14 @@ def _opened(folder: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _exists(root: int, path: Path) -> bool:
+    try:
+        os.stat(path, dir_fd=root, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _read_marker(root: int) -> bytes:

@@ -16,7 +16,6 @@ from seedream_daemon.events import ShotAnswered, ShotSending
 from seedream_daemon.job.fingerprint import fingerprint
 from seedream_daemon.job.plan import Shot
 from seedream_daemon.run.context import JobContext
-from seedream_daemon.run.gate import GateClosedError
 from seedream_daemon.run.outcome import Answered, CapReachedError, OnAnswered, Outcome, Request
 from seedream_daemon.run.pricing import likely_pixels, shot_price
 from seedream_daemon.run.ready import ReadyPhotos
@@ -51,17 +50,13 @@ class Asker:
         async with means.gate.slot(self._context.job_id):
             await self._obey_hold()
             await means.room.wait(self._session.path, wanted, means.gate.rest)
-            self._refuse_if_cancelled()
+            await self._context.refuse_if_cancelled()
             request = await self._reserve(shot, on_answered)
             means.room.promise(wanted)
             try:
                 return await self._send(shot, ready, request, tries)
             finally:
                 means.room.redeem(wanted)
-
-    def _refuse_if_cancelled(self) -> None:
-        if self._context.cancelled:
-            raise GateClosedError
 
     async def _obey_hold(self) -> None:
         """Leave the service alone as long as it asked for."""
@@ -94,7 +89,7 @@ class Asker:
             match booked:
                 case PaceWait(seconds=seconds):
                     await self._means.gate.rest(seconds)
-                    self._refuse_if_cancelled()
+                    await self._context.refuse_if_cancelled()
                 case CapReached():
                     raise CapReachedError(booked)
                 case _:

@@ -20,6 +20,8 @@ from seedream_daemon.session.store import SessionWriter
 
 # How soon a cancelled job leaves off waiting.
 CANCEL_LOOK_S = 0.5
+CANCELLED = "The job was cancelled."
+REMOVED = "The folder of this job was removed while it ran; nothing more was sent for it."
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 T = TypeVar("T")
@@ -32,8 +34,9 @@ class JobContext:
     `origin` is the door it came by: folder, tool or command. `cap_micro_usd` is the most that
     the job may spend, None for no cap of its own. `spoiled` is the code and message of a refusal
     that each further request would meet too. `away` is asked, in a worker thread, when a photo
-    cannot be read: it says why the disk of the drop is not there, None if it is. `cancelled`
-    keeps shots that wait for their turn from being sent.
+    cannot be read: it says why the disk of the drop is not there, None if it is. `removed`
+    is asked there before each request: it says whether somebody took the drop away, which cancels
+    the job. `cancelled` keeps shots that wait for their turn from being sent.
     """
 
     means: Means
@@ -44,8 +47,10 @@ class JobContext:
     origin: str
     cap_micro_usd: int | None = None
     away: Callable[[], str | None] = lambda: None
+    removed: Callable[[], bool] | None = None
     spoiled: tuple[str, str] | None = field(default=None, init=False)
     cancelled: bool = field(default=False, init=False)
+    why_cancelled: str = field(default=CANCELLED, init=False)
 
     def of(self, shot: Shot) -> ShotHistory:
         """What the journal knows of a shot."""
@@ -86,6 +91,19 @@ class JobContext:
         while not self.cancelled and (left_s := until - anyio.current_time()) > 0:
             await self.means.gate.rest(min(left_s, CANCEL_LOOK_S))
         if self.cancelled:
+            raise GateClosedError
+
+    async def is_cancelled(self) -> bool:
+        """Whether nothing more may be sent for this job; taking its drop away cancels it too."""
+        if self.cancelled or self.removed is None:
+            return self.cancelled
+        if await anyio.to_thread.run_sync(self.removed) and not self.cancelled:
+            self.cancelled, self.why_cancelled = True, REMOVED
+        return self.cancelled
+
+    async def refuse_if_cancelled(self) -> None:
+        """Raise GateClosedError if nothing more may be sent for this job."""
+        if await self.is_cancelled():
             raise GateClosedError
 
     async def is_away(self) -> bool:

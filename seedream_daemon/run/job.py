@@ -193,7 +193,7 @@ class JobRun:
         self.resting = cap.message
         means.emit(QueuePaused(why="budget", message=cap.message))
         try:
-            while not self.context.cancelled:
+            while not await self.context.is_cancelled():
                 await means.gate.rest(MONEY_LOOK_S)
                 now = await means.ledger.today()
                 if now.date != before.date or (now.left or 0) > (before.left or 0):
@@ -218,7 +218,7 @@ class JobRun:
         if counts.saved == counts.shots:
             return JobOutcome(state="done", counts=counts)
         if self.context.cancelled:
-            return JobOutcome(state="cancelled", counts=counts, reason="The job was cancelled.")
+            return JobOutcome(state="cancelled", counts=counts, reason=self.context.why_cancelled)
         if self._rest is not None:
             rest, reason = self._rest
             state = "failed" if rest == "job_budget" else "paused"

@@ -128,6 +128,7 @@ class PhotoDesk:
                 return await anyio.to_thread.run_sync(_look, photo.path)
             except OSError as error:
                 if not await self._context.is_away():
+                    await self._context.refuse_if_cancelled()
                     why = error.strerror or str(error)
                     raise BadPhotoError(f"{photo.name} cannot be read: {why}.") from error
             await self._context.wait_for_photos()
@@ -190,6 +191,7 @@ class PhotoDesk:
             # Over for now: a death while the disk is waited for is not the photo's.
             await self._journal_prepared(shot, photo, None, sha256)
             if not is_full and not await context.is_away():
+                await context.refuse_if_cancelled()
                 why = error.strerror or str(error)
                 raise BadPhotoError(f"{request.name} cannot be prepared: {why}.") from error
         return None

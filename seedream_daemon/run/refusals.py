@@ -43,7 +43,10 @@ class Refusals:
             self._tell_refused(shot, request, error, None)
             self._pause(error)
             return Again(wait_s=0, code=error.code, message=for_people(error), counts=False)
-        if error.code == "photo_changed" and await self._context.is_away():
+        context = self._context
+        if error.code == "photo_changed" and (
+            await context.is_away() or await context.is_cancelled()
+        ):
             self._tell_refused(shot, request, error, 0)
             return Again(wait_s=0, code=error.code, message=for_people(error), counts=False)
         if error.status is not None:

@@ -166,6 +166,17 @@ lock_inbox(open_inbox(Path("/media"), state_dir=state))
 """)
 
 
+def test_a_drop_lacks_only_while_its_inbox_is_there(remounted):
+    remounted("""
+drop = root / "_running" / "shoot"
+assert not place.lacks(drop)
+run("mount", "--move", "/media", root)
+assert place.lacks(drop)
+drop.mkdir()
+assert not place.lacks(drop)
+""")
+
+
 def test_what_lies_below_a_disk_is_left_alone(remounted):
     remounted("""
 assert "no .seedream-inbox" in place.come_back().reason

@@ -138,21 +138,59 @@ def test_a_drop_taken_away_while_it_settles_is_forgotten(inbox, job_folder, tmp_
     assert (tmp_path / "elsewhere" / "job.toml").exists()
 
 
-def test_a_drop_deleted_while_it_runs_leaves_what_is_paid_for(inbox, job_folder, court) -> None:
+GRID = 'kind = "grid"\nprompts = ["one", "two", "three"]\nsize = "1024x1024"\ncrop = false\n'
+
+
+@pytest.mark.parametrize(
+    ("job_toml", "names"),
+    [
+        (BULK, photos(12)),
+        # Its photos have been read, and are never looked at again before they are sent.
+        pytest.param(GRID, {f"{n}/a.jpg": None for n in range(4)}, marks=pytest.mark.slow),
+    ],
+)
+def test_deleting_a_drop_while_it_runs_cancels_its_job(
+    inbox, job_folder, court, job_toml, names
+) -> None:
     box = inbox("--latency", "0.5", MAX_PARALLEL="2").serve()
-    box.drop(job_folder("shoot", BULK, photos(12)))
+    box.drop(job_folder("shoot", job_toml, names))
     box.wait(lambda: len(box.service.bill()) >= 2)
 
     shutil.rmtree(box.path / "_running" / "shoot")
+    sent = asked(court, box)
 
     (job,) = box.wait(box.ended_and_put_away)
     (session,) = box.run.sessions()
-    assert (job["state"], job["session"]) == ("failed", session.name)
-    assert job["saved"] == len(box.service.bill()) < 12
+    assert (job["state"], job["session"]) == ("cancelled", session.name)
+    assert "was removed while it ran" in job["reason"]
+    # One was perhaps on its way between the look for the folder and the record in the journal.
+    assert asked(court, box) <= sent + 1 < 12
+    assert job["saved"] == len(box.service.bill())
     court.judge(box.service.bill(), session)
     assert not any((box.path / place / "shoot").exists() for place in ("_done", "_failed"))
     box.drop(job_folder("fox", T2I))
     assert box.result("_done", "fox")["state"] == "done"
+
+
+def asked(court, box) -> int:
+    """How many requests were sent so far."""
+    (session,) = box.run.sessions()
+    return sum(line["event"] == "sending" for line in court.journal(session))
+
+
+def test_a_drop_taken_away_while_it_runs_can_be_gone_on_with(inbox, job_folder, tmp_path) -> None:
+    box = inbox("--latency", "0.5", MAX_PARALLEL="2").serve()
+    box.drop(job_folder("shoot", BULK, photos(8)))
+    box.wait(lambda: len(box.service.bill()) >= 2)
+
+    (box.path / "_running" / "shoot").rename(tmp_path / "elsewhere")
+
+    (job,) = box.wait(box.ended_and_put_away)
+    assert (job["state"], job["failed"]) == ("cancelled", 0)
+    (tmp_path / "elsewhere").rename(box.path / "shoot")
+    result = box.result("_done", "shoot")
+    assert (result["session"], result["pictures"]) == (job["session"], 8)
+    assert len(box.service.bill()) == 8
 
 
 def test_the_rest_of_a_copy_is_named_and_never_run(inbox, job_folder) -> None:
