@@ -17,6 +17,7 @@ from seedream_daemon.cli.settled import (
     settings_anywhere,
     settings_for,
 )
+from seedream_daemon.errors import UsageError
 
 
 @click.command()
@@ -30,6 +31,11 @@ def serve(context: click.Context, *, once: bool, on_demand: bool, idle: float) -
     from seedream_daemon.daemon.serve import serve as run_service
     from seedream_daemon.mcp_server.door import mcp_door
     from seedream_daemon.settings import Settings
+
+    if once and on_demand:
+        raise UsageError(
+            "--once ends with what is in the inbox, --on-demand when nobody asks any more: leave out one."
+        )
 
     def read() -> Settings:
         settings = settings_anywhere(context) if on_demand else settings_for(context)

@@ -293,6 +293,16 @@ def test_once_runs_what_is_there_and_answers_how_it_went(inbox, job_folder) -> N
     assert (box.path / "_failed" / "bad").is_dir()
 
 
+def test_once_and_on_demand_exclude_each_other(inbox) -> None:
+    box = inbox()
+
+    refused = box.run("serve", "--once", "--on-demand")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "leave out one" in refused.err
+    assert not box.run.state.exists()
+
+
 def test_a_refused_account_pauses_the_queue_and_says_so(inbox, job_folder, emulator) -> None:
     faults = '[[fault]]\nfault = "SetLimitExceeded"\n'
     box = inbox(faults=faults).serve()
