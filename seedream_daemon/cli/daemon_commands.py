@@ -34,7 +34,8 @@ def serve(context: click.Context, *, once: bool, on_demand: bool, idle: float) -
 
     if once and on_demand:
         raise UsageError(
-            "--once ends with what is in the inbox, --on-demand when nobody asks any more: leave out one."
+            "--once ends with what is in the inbox, --on-demand when nobody asks any more: "
+            "leave out one."
         )
 
     def read() -> Settings:
