@@ -13,6 +13,7 @@ import anyio.to_thread
 from seedream_daemon.actions.finish import finish_drop
 from seedream_daemon.actions.photos import plan_with_photos
 from seedream_daemon.actions.plan import plan_folder, refuse_bad_photos
+from seedream_daemon.actions.restore import note_deleted
 from seedream_daemon.actions.wiring import open_engine
 from seedream_daemon.errors import ConfigError, ExitCode, UsageError
 from seedream_daemon.events import Emit, Warned
@@ -89,7 +90,13 @@ async def resume_session(
             emit(Warned(message=f"A line of the session's journal is damaged: {line}"))
         if again:
             _refuse_unknown_shots(session, again)
-        plan = await anyio.to_thread.run_sync(plan_with_photos, settings, session, photos)
+        find_photos = partial(plan_with_photos, settings, session, photos)
+        # What is only fetched again needs no photos.
+        plan = session.plan if again != frozenset() else await anyio.to_thread.run_sync(find_photos)
+        for sentence in await note_deleted(session, again=again):
+            emit(Warned(message=sentence))
+        if again != frozenset():
+            plan = await anyio.to_thread.run_sync(find_photos)
         if max_cost_micro_usd is not None:
             plan = replace(plan, max_cost_micro_usd=max_cost_micro_usd)
         result = await _resume(settings, session, plan, emit=emit, on_engine=on_engine, again=again)

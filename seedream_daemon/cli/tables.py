@@ -84,6 +84,8 @@ def print_session(document: dict[str, Any]) -> None:
         console.print(
             f"  failed: {failure['shot']}: {failure['code']}: {failure['message']}", markup=False
         )
+    for sentence in document.get("missing_advice") or ():
+        console.print(f" missing: {sentence}", markup=False)
     for problem in document.get("problems") or ():
         console.print(f" problem: {problem}", markup=False)
 

@@ -1,7 +1,7 @@
 """An answered picture -> a file in the session."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 
 import anyio
@@ -17,11 +17,10 @@ from seedream_daemon.events import FetchRetrying, PictureSaved
 from seedream_daemon.job.plan import Shot
 from seedream_daemon.run.context import DISK_FULL, JobContext
 from seedream_daemon.run.room import LOOK_AGAIN_S
+from seedream_daemon.session.deleted import URL_LIFE
 from seedream_daemon.session.pictures import PictureBrokenError
-from seedream_daemon.session.shot_history import AnsweredPicture
+from seedream_daemon.session.shot_history import AnsweredPicture, ShotHistory
 
-# An address is good for 24 hours (ModelArk/1541523); then the service has erased the picture.
-URL_LIFE = timedelta(hours=24)
 TRIES_WHEN_GONE = 3
 TRIES = 10
 TRIES_WHEN_STOPPING = 3
@@ -96,10 +95,11 @@ async def fetch_picture(context: JobContext, shot: Shot, picture: AnsweredPictur
             )
             return Fetch(end=Fetched.SAVED)
         if _is_gone(picture, tries):
+            message = _loss(context.of(shot), failure)
             await context.journal(
-                "lost", shot=shot.id, number=picture.number, code="lost", message=str(failure)
+                "lost", shot=shot.id, number=picture.number, code="lost", message=message
             )
-            return Fetch(end=Fetched.LOST, message=str(failure))
+            return Fetch(end=Fetched.LOST, message=message)
         total = sum(tries.values())
         if total >= (TRIES_WHEN_STOPPING if means.gate.closed else TRIES):
             return Fetch(end=Fetched.LEFT, message=str(failure))
@@ -108,6 +108,12 @@ async def fetch_picture(context: JobContext, shot: Shot, picture: AnsweredPictur
             FetchRetrying(job_id=context.job_id, shot=shot.id, message=str(failure), wait_s=wait)
         )
         await anyio.sleep(wait)
+
+
+def _loss(shot: ShotHistory, failure: Exception) -> str:
+    if not shot.was_deleted:
+        return str(failure)
+    return f"{failure} It was deleted from the session; retry has it made anew, which costs money."
 
 
 def _is_gone(picture: AnsweredPicture, tries: dict[type[Exception], int]) -> bool:

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from seedream_daemon.durable import is_locked
 from seedream_daemon.errors import SessionUnknownError
+from seedream_daemon.session.deleted import advice, deleted_pictures
 from seedream_daemon.session.foreign import PictureFinder, kind_of, mend_grid, mend_metadata
 from seedream_daemon.session.history import History
 from seedream_daemon.session.journal import BadLineError, Entry, decode
@@ -101,6 +102,9 @@ def _from_journal(session: Path, old: dict[str, Any] | None, *, is_running: bool
     else:
         content = view(history.plan, history, find_thumbnails(session, history.plan))
         content = _with_true_paths(session, content, history.plan.kind)
+        if content["missing"]:
+            deleted = deleted_pictures(session, history, datetime.now(UTC))
+            content["missing_advice"] = list(advice(session.name, deleted))
     return Document(
         content=_with_true_state(content, is_running=is_running),
         has_journal=True,

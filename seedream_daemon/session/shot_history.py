@@ -5,83 +5,33 @@
     ▲                  │              └── lost (each) ──▶ lost
     └── sending ── failed | in_doubt | lost
 
-Saved is final. A shot with a picture and some lost ones is saved.
+Saved is final, unless its pictures are deleted by hand: then they are answered again, and lost
+where they have no address. A shot with a picture and some lost ones is saved.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Any
 
 from seedream_daemon.session.journal import Entry
+from seedream_daemon.session.shot_facts import (
+    DELETED,
+    AnsweredPicture,
+    Failure,
+    KeptPicture,
+    Sending,
+    ShotState,
+)
 
-
-class ShotState(Enum):
-    """Where a shot stands; planned also while a request for it is in flight."""
-
-    PLANNED = "planned"
-    ANSWERED = "answered"
-    SAVED = "saved"
-    FAILED = "failed"
-    IN_DOUBT = "in_doubt"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """A request that was on its way: `at` is RFC 3339, `pictures_told` what its answer told."""
-
-    shot: str
-    request_id: str
-    attempt: int
-    count: int
-    price_micro_usd: int
-    at: str
-    pictures_told: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredPicture:
-    """A picture that was made and paid for and has no file yet.
-
-    `number` is its place in the shot from 1 and decides its file's name, `index` its place in
-    the answer. `answered_at` is our clock, `server_time` the server's, both RFC 3339: the URL
-    lives for 24 hours from then.
-    """
-
-    shot: str
-    number: int
-    index: int
-    url: str
-    size: str | None
-    request_id: str
-    answered_at: str
-    server_time: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptPicture:
-    """A picture on disk: `file` is relative to the session, `size` what the service told."""
-
-    number: int
-    file: str
-    bytes: int
-    sha256: str
-    size: str | None = None
-    url: str | None = None
-    width: int | None = None
-    height: int | None = None
-    from_session: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why a shot, or a picture of it, will not come."""
-
-    code: str
-    message: str
-    retryable: bool
-    request_id: str | None
+__all__ = [
+    "DELETED",
+    "AnsweredPicture",
+    "Failure",
+    "KeptPicture",
+    "Sending",
+    "ShotHistory",
+    "ShotState",
+]
 
 
 class ShotHistory:
@@ -110,6 +60,7 @@ class ShotHistory:
         "pending",
         "sending",
         "state",
+        "was_deleted",
     )
 
     def __init__(self, shot_id: str) -> None:
@@ -124,6 +75,7 @@ class ShotHistory:
         self.pending: tuple[AnsweredPicture, ...] = ()
         self.lost: tuple[int, ...] = ()
         self.failure: Failure | None = None
+        self.was_deleted = False
         self.images_billed = 0
         self.cost_micro_usd = 0
         self._billed_before = 0
@@ -138,7 +90,12 @@ class ShotHistory:
 
     @property
     def may_be_asked_again(self) -> bool:
-        """Whether an in-doubt or lost shot was not yet asked again by itself: once in its life."""
+        """Whether an in-doubt or lost shot was not yet asked again by itself: once in its life.
+
+        Never one that was saved and deleted: paying twice for it takes a person's word.
+        """
+        if self.was_deleted:
+            return False
         in_doubt = self.state is ShotState.IN_DOUBT
         return self.doubts - in_doubt + self.losses == 0
 
@@ -200,6 +157,7 @@ class ShotHistory:
         self.fingerprint = fields.get("fingerprint")
         self._billed_before, self._cost_before = self.images_billed, self.cost_micro_usd
         self.failure, self.lost, self._done, self._verdict = None, (), False, None
+        self.was_deleted = False
 
     def _take_answer(self, entry: Entry) -> None:
         fields = entry.fields
@@ -249,6 +207,7 @@ class ShotHistory:
             width=fields.get("width"),
             height=fields.get("height"),
             from_session=fields.get("from_session"),
+            answered_at=answered.answered_at if answered else None,
         )
         others = (one for one in self.kept if one.number != number)
         self.kept = tuple(sorted((*others, picture), key=lambda one: one.number))
@@ -262,11 +221,33 @@ class ShotHistory:
 
     def _take_lost(self, entry: Entry) -> None:
         number = int(entry.fields["number"])
-        if any(picture.number == number for picture in self.kept):
-            return
+        kept = next((picture for picture in self.kept if picture.number == number), None)
+        if kept is not None:
+            if entry.fields.get("code") != DELETED:
+                return
+            self._delete(kept)
+            if self.pending:
+                return
         self.pending = tuple(one for one in self.pending if one.number != number)
         self.lost = (*(one for one in self.lost if one != number), number)
         self._fail(entry, "lost")
+
+    def _delete(self, kept: KeptPicture) -> None:
+        self.kept = tuple(picture for picture in self.kept if picture is not kept)
+        self.state, self._verdict, self._done = ShotState.PLANNED, None, True
+        self.was_deleted = True
+        if kept.url is not None and kept.answered_at is not None:
+            again = AnsweredPicture(
+                shot=self.id,
+                number=kept.number,
+                index=kept.number - 1,
+                url=kept.url,
+                size=kept.size,
+                request_id=self.sending.request_id if self.sending else "",
+                answered_at=kept.answered_at,
+                server_time=None,
+            )
+            self.pending = (*self.pending, again)
 
     def _take_saved(self, _entry: Entry) -> None:
         self._verdict = ShotState.SAVED
@@ -285,7 +266,7 @@ class ShotHistory:
         self.failure = Failure(
             code=str(fields.get("code") or default_code),
             message=str(fields.get("message") or fields.get("why") or ""),
-            retryable=bool(fields.get("retryable", True)),
+            retryable=bool(fields.get("retryable", not self.was_deleted)),
             request_id=fields.get("request_id"),
         )
 

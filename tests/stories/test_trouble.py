@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
 T2I = 'kind = "t2i"\nprompt = "a fox"\nsize = "1024x1024"\n'
@@ -163,6 +164,54 @@ def test_a_picture_whose_address_is_gone_is_lost_and_named(emulator, program, jo
     assert done.json["lost"] == 1
     assert len(service.bill()) == 1
     assert run("retry", run.sessions()[0].name).code == 0
+    assert len(service.bill()) == 2
+
+
+def test_a_deleted_picture_is_fetched_again_at_no_cost(emulator, program, job_folder) -> None:
+    service = emulator()
+    run = program(service.base_url)
+    folder = job_folder("shoot", BULK, {"a.jpg": None, "b.jpg": None})
+    assert run("run", folder).code == 0
+    session = run.sessions()[0]
+    content = (session / "a.jpg").read_bytes()
+    (session / "a.jpg").unlink()
+    (folder / "a.jpg").unlink()
+
+    assert (
+        f"seedream-daemon resume '{session.name}'" in run("show", session.name, COLUMNS="300").out
+    )
+    done = run("resume", session.name, "--json")
+
+    assert (done.code, done.json["state"], done.json["pictures"]) == (0, "done", 2)
+    assert (session / "a.jpg").read_bytes() == content
+    assert len(service.bill()) == 2
+
+
+@pytest.mark.slow
+def test_a_deleted_picture_whose_address_is_gone_is_paid_for_only_by_retry(
+    emulator, program, job_folder
+) -> None:
+    service = emulator("--url-ttl", "3")
+    run = program(service.base_url)
+    assert run("run", job_folder("fox", T2I)).code == 0
+    session = run.sessions()[0]
+    (url,) = json.loads((session / "metadata.json").read_bytes())["urls"]
+    (session / "01.jpg").unlink()
+    deadline = time.monotonic() + 30
+    while httpx.get(url).is_success:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+    done = run("resume", session.name, "--json")
+
+    assert (done.code, done.json["lost"], len(service.bill())) == (1, 1, 1)
+    (failure,) = done.json["failures"]
+    assert failure["message"].endswith(
+        "It was deleted from the session; retry has it made anew, which costs money."
+    )
+    assert run("resume", session.name).code == 1
+    assert len(service.bill()) == 1
+    assert run("retry", session.name).code == 0
     assert len(service.bill()) == 2
 
 
