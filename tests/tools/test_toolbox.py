@@ -59,3 +59,24 @@ async def test_a_grid_is_checked_submitted_and_looked_at(desk):
         assert [row["job_id"] for row in jobs["jobs"]] == [job["job_id"]]
         status = await at("get_status")
         assert (status["state"], status["spend"]["tools_today_usd"]) == ("ok", 0.12)
+
+
+async def test_mistakes_of_keys_and_of_what_they_name_are_told_at_once(desk):
+    async with desk().open() as at:
+        spec = {
+            "kind": "i2i",
+            "prompt": "a {who}",
+            "cuont": 2,
+            "photos": [at.photo("a.jpg"), 3, f"{at.photo('b.jpg')}.jpg"],
+            "size": "9x9",
+        }
+        plan = await at("check_job", spec=spec)
+        assert plan["ok"] is False
+        assert {problem["key"] for problem in plan["problems"]} == {
+            "cuont",
+            "photos[2]",
+            "photos[3]",
+            "prompt",
+            "size",
+        }
+        assert {problem["file"] for problem in plan["problems"]} == {"spec"}
