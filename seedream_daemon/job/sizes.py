@@ -14,7 +14,6 @@ from seedream_daemon.job.plan import Kind
 
 PRESET_SIDE = {"1K": 1024, "1.5K": 1536, "2K": 2048, "3K": 3072, "4K": 4096}
 ASPECTS = ("1:1", "4:3", "3:4", "16:9", "9:16", "3:2", "2:3", "21:9")
-_RATIOS = {Fraction(*map(int, name.split(":"))): place for place, name in enumerate(ASPECTS)}
 LABELS = {"7:9": "주민등록증/여권사진", "5:6": "증명사진", "5:7": "명함판", "3:4": "반명함"}
 MAX_RATIO = 16
 MAX_PART = 10_000
@@ -242,9 +241,9 @@ def _of_aspect(family: Family, aspect: tuple[int, int], preset: str) -> tuple[in
 
 def _find(family: Family, aspect: tuple[int, int], preset: str) -> tuple[int, int] | None:
     column = _COLUMNS[family.name].get(preset)
-    place = _RATIOS.get(Fraction(*aspect))  # 6:8 is 3:4
-    if column is not None and place is not None:
-        return parse_size(column.split()[place])
+    name = f"{aspect[0]}:{aspect[1]}"
+    if column is not None and name in ASPECTS:
+        return parse_size(column.split()[ASPECTS.index(name)])
     most = min(PRESET_SIDE[preset] ** 2, family.max_pixels)
     return _search(aspect, family.min_pixels, most)
 
