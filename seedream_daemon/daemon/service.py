@@ -177,17 +177,25 @@ class Service:
 
         Once this returns a restart knows of it too. Raises OSError where it could not be noted.
         """
-        job = self.jobs.live.get(job_id)
-        if job is not None:
-            job.cancelled = True
-            if job.run is not None:
-                job.run.cancel()
-            await anyio.to_thread.run_sync(self._cancels.note, job)
-            return job.row()
-        for drop in self.watcher.waiting:
-            if drop.job_id == job_id:
-                return await self._cancel_settling(drop.name, job_id)
-        return self.jobs.ended.get(job_id)
+        until = anyio.current_time() + 5.0
+        while True:
+            job = self.jobs.live.get(job_id)
+            if job is not None:
+                job.cancelled = True
+                if job.run is not None:
+                    job.run.cancel()
+                await anyio.to_thread.run_sync(self._cancels.note, job)
+                return job.row()
+            waiting = (drop.name for drop in self.watcher.waiting if drop.job_id == job_id)
+            if (name := next(waiting, None)) is None:
+                return self.jobs.ended.get(job_id)
+            try:
+                return await self._cancel_settling(name, job_id)
+            except FileNotFoundError:
+                # The watcher is claiming it at this moment: soon it is live, or waits again.
+                if anyio.current_time() > until:
+                    raise
+                await anyio.sleep(0.05)
 
     async def _cancel_settling(self, name: str, job_id: str) -> dict[str, Any]:
         job = LiveJob(
