@@ -121,6 +121,8 @@ def _no_job_file(folder: Path, error: OSError) -> Problem:
             f"there is none in {folder}, but a job.toml.txt; rename it to job.toml (in Windows, "
             "show file name extensions first)"
         )
+    elif not folder.is_dir():
+        message = "there is no such folder; name the one that holds job.toml"
     elif isinstance(error, FileNotFoundError):
         empty = next(folder.iterdir(), None) is None
         message = (

@@ -11,7 +11,7 @@ from mcp.server.context import ServerRequestContext
 MOST_CHARACTERS = 200
 
 Send = Callable[[float, float | None, str | None], Awaitable[None]]
-Tell = Callable[[float, float, str], Awaitable[None]]
+Tell = Callable[[float, float | None, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Progress:
         self._ended = -1.0
         self._beats = 0
 
-    async def tell(self, done: float, total: float, message: str) -> None:
+    async def tell(self, done: float, total: float | None, message: str) -> None:
         """Note how things stand."""
         stands = (done, total, message[:MOST_CHARACTERS])
         if stands != self._now:

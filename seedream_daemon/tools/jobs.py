@@ -69,7 +69,7 @@ class JobDesk:
         per_minute, eta_s = self._stories.pace(story.job_id)
         text = progress_text(story, per_minute=per_minute, eta_s=eta_s)
         if counts is None:
-            await call.progress(0.0, 1.0, text)
+            await call.progress(0.0, None, text)
             return
         ended = counts.saved + counts.failed + counts.in_doubt + counts.lost
         await call.progress(float(ended), float(counts.shots), text)

@@ -91,6 +91,9 @@ class Planner:
         )
 
     def _of_spec(self, said: object, now: float) -> Planned:
+        if isinstance(said, str):
+            problem = Problem(file="spec", message="this text is no JSON; send the object itself")
+            return Planned(plan=None, spec=None, problems=(problem,))
         try:
             draft = draft_from_json(said, file="spec")
         except JobInvalidError as error:

@@ -178,6 +178,7 @@ async def test_a_wait_ends_in_time_and_tells_how_far_it_is(desk):
         assert job["state"] == "running"
         assert "do not submit again" in job["next_step"]
         assert told[-1] == (0.0, 1.0, "0/1 saved")
+        assert {total for _, total, text in told if text == "waiting"} <= {None}
         job = await at("get_job", at.call(seconds=0.5), job_id=job["job_id"], wait_seconds=45)
         assert job["in_flight"] == 1
 
@@ -216,3 +217,29 @@ async def test_pages_of_jobs_hold_while_jobs_are_added(desk):
         assert only == {"jobs": [], "next_cursor": None}
         for bad in ("x", "AAAA", page["next_cursor"] or "e30", "WyJzZXNzaW9ucyIsImEiLCJiIl0"):
             assert (await refused(at("list_jobs", cursor=bad)))[0] == "bad_cursor"
+
+
+async def test_a_drop_is_cancelled_also_while_it_is_being_taken(desk):
+    async with desk("--latency", "3").open(MAX_PARALLEL="1", STOP_GRACE_SECONDS="0") as at:
+        for number in range(4):
+            folder = drop(at, at.inbox, name=f"shoot{number}")
+            job = await at("submit_job", folder=str(folder))
+            await at("cancel_job", job_id=job["job_id"])
+            assert (await at.ended(job["job_id"]))["state"] == "cancelled"
+
+
+async def test_a_folder_that_is_gone_is_told_as_a_mistake_of_the_call(desk):
+    async with desk().open() as at:
+        gone = str(at.inbox / "gone")
+        plan = await at("check_job", folder=gone)
+        assert plan["problems"][0]["message"].startswith("there is no such folder")
+        code, message = await refused(at("submit_job", folder=gone))
+        assert (code, "no such folder" in message) == ("bad_job", True)
+
+
+async def test_a_spec_that_is_no_json_is_told_as_such(desk):
+    async with desk().open() as at:
+        plan = await at("check_job", spec='{"kind": "t2i", ')
+        assert [problem["message"] for problem in plan["problems"]] == [
+            "this text is no JSON; send the object itself"
+        ]
