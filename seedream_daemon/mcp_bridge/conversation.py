@@ -82,8 +82,12 @@ class Conversation:
             if identity in self._unseen:
                 self._unseen.discard(identity)
                 return None
-            if identity is not None:
-                self._open.pop(identity, None)
+            if identity is None:
+                return line
+            if "result" in message and self._is_stream(identity):
+                # A daemon that stops ends its streams in order; the next one takes them up.
+                return None
+            self._open.pop(identity, None)
             return line
         if method == "notifications/subscriptions/acknowledged":
             return self._acknowledge(line, message)
@@ -129,6 +133,9 @@ class Conversation:
                 self._acknowledged.add(str(identity))
                 lines.append(request.line)
         return lines
+
+    def _is_stream(self, identity: RequestId) -> bool:
+        return identity in self._open and self._open[identity].line is not None
 
     def _again(self, line: bytes) -> tuple[bytes, RequestId]:
         """Give a request under an id of our own, whose answer the host does not see."""

@@ -130,6 +130,20 @@ def test_a_stream_that_was_taken_back_is_not_taken_up_again():
     assert [stream["id"] for stream in streams] == [6]
 
 
+def test_a_stream_that_a_stopping_daemon_ends_is_taken_up_by_the_next():
+    talk = begun()
+    tell(talk, request(5, "subscriptions/listen"))
+    tell(talk, request(6, "subscriptions/listen"))
+
+    assert hear(talk, result(5)) is None
+    assert hear(talk, {"jsonrpc": "2.0", "id": 6, "error": {"code": -32602, "message": "no"}})
+    assert lost(talk) == []
+    talk.replay()
+
+    streams = [json.loads(line) for line in talk.rest_of_replay()][1:]
+    assert [stream["id"] for stream in streams] == [5]
+
+
 def test_only_requests_that_end_are_owed():
     talk = begun()
     assert not talk.is_owed_answers

@@ -277,7 +277,8 @@ def hears_of_the_status(bridge):
     return came[:-1]
 
 
-def test_a_stream_of_2026_goes_on_after_a_kill(home, host):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stream_of_2026_goes_on_after_a_kill_and_a_stop(home, host, how):
     bridge = host(**home.settings)
     found = bridge.ask("server/discover", META, "discover")["result"]
     assert "2026-07-28" in found["supportedVersions"]
@@ -286,7 +287,7 @@ def test_a_stream_of_2026_goes_on_after_a_kill(home, host):
     bridge.send(listen)
     assert bridge.hear(CALL_S)["method"] == "notifications/subscriptions/acknowledged"
 
-    os.kill(home.status()["pid"], signal.SIGKILL)
+    os.kill(home.status()["pid"], how)
     params = {"name": "get_status", "arguments": {}, **META}
     assert call_until_answered(bridge, "tools/call", params)["resultType"] == "complete"
     drop(home, "one")
