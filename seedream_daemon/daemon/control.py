@@ -52,7 +52,8 @@ async def _answer(service: "Service", stream: anyio.abc.SocketStream) -> None:
             return
         except OSError as error:
             answer = {"error": {"code": "disk", "message": f"The disk answers: {error}"}}
-        data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        # A name that is no UTF-8 reaches us as lone surrogates; JSON can spell those.
+        data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace")
         try:
             await stream.send(data + b"\n")
         except anyio.BrokenResourceError:

@@ -12,6 +12,8 @@ from seedream_daemon.run.job import JobRun
 from seedream_daemon.run.result import dollars
 
 KEPT = 1000
+# A name that is no UTF-8 reaches us as lone surrogates; JSON can spell those.
+_NOT_TEXT = "backslashreplace"
 FIELDS = (
     "job_id",
     "name",
@@ -73,7 +75,7 @@ class Jobs:
     def load(self) -> None:
         """Read the jobs that ended before; blocks."""
         try:
-            lines = self.file.read_text(encoding="utf-8").splitlines()
+            lines = self.file.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return
         for line in lines[-KEPT:]:
@@ -83,10 +85,8 @@ class Jobs:
             except (ValueError, TypeError, KeyError):
                 continue
         if len(lines) > 2 * KEPT:
-            kept = "".join(
-                json.dumps(row, ensure_ascii=False) + "\n" for row in self.ended.values()
-            )
-            self.file.write_text(kept, encoding="utf-8")
+            kept = "".join(_line(row) for row in self.ended.values())
+            self.file.write_text(kept, encoding="utf-8", errors=_NOT_TEXT)
 
     def begin(self, job: LiveJob) -> None:
         """Take a job into hand, new or once more."""
@@ -109,9 +109,13 @@ class Jobs:
         self.ended.move_to_end(job.job_id)
         while len(self.ended) > KEPT:
             self.ended.popitem(last=False)
-        with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        with self.file.open("a", encoding="utf-8", errors=_NOT_TEXT) as file:
+            file.write(_line(row))
 
     def ended_rows(self) -> list[dict[str, Any]]:
         """Give the jobs that ended, the latest first."""
         return [{name: row.get(name) for name in FIELDS} for row in reversed(self.ended.values())]
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

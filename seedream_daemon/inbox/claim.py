@@ -86,9 +86,10 @@ def write_result(folder: Path, result: Mapping[str, Any], error: str | None) -> 
     Raises OSError, with the old files intact, if the disk is full. Blocks.
     """
     text = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
-    write_atomically(folder / RESULT, text.encode("utf-8", "surrogateescape"))
+    # A name that is no UTF-8 reaches us as lone surrogates; JSON can spell those.
+    write_atomically(folder / RESULT, text.encode("utf-8", "backslashreplace"))
     if error is not None:
-        write_atomically(folder / ERROR, error.encode("utf-8", "surrogateescape"))
+        write_atomically(folder / ERROR, error.encode("utf-8", "backslashreplace"))
         return
     with contextlib.suppress(FileNotFoundError):
         (folder / ERROR).unlink()

@@ -287,4 +287,4 @@ def _remember(state_dir: Path, known: frozenset[str]) -> None:
         return
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = json.dumps({"inboxes": sorted(known)}, ensure_ascii=False)
-    write_atomically(state_dir / _KNOWN, text.encode("utf-8", "surrogateescape"), mode=0o600)
+    write_atomically(state_dir / _KNOWN, text.encode("utf-8", "backslashreplace"), mode=0o600)

@@ -737,3 +737,22 @@ def test_a_hangup_rereads_parallelism_budget_and_log_level(inbox, job_folder) ->
     choose(DAILY_BUDGET_USD=2)
     box.process.send_signal(signal.SIGHUP)
     assert box.result("_done", "shoot")["pictures"] == 40
+
+
+def test_names_that_are_not_text_stop_nobody(inbox, job_folder) -> None:
+    box = inbox().serve()
+    bad = os.fsdecode(b"caf\xe9")  # as an old disk spells it
+    (box.path / f"{bad}.jpg").write_bytes(b"loose")
+    for name, job in ((f"{bad} good", T2I), (f"{bad} wrong", 'kind = "t2i"\n')):
+        job_folder(name, job).rename(box.path / name)
+    told = box.result("_done", f"{bad} good")
+    refused = box.result("_failed", f"{bad} wrong")
+    box.drop(job_folder("after", T2I))
+
+    assert box.result("_done", "after")["state"] == "done"
+    assert (told["state"], refused["state"]) == ("done", "failed")
+    assert {row["name"] for row in box.ended()} == {f"{bad} good", f"{bad} wrong", "after"}
+    assert box.stop() == 0
+    again = box.serve()
+    assert len(again.ended()) == 3
+    assert box.run("jobs").code == box.run("status").code == 0
