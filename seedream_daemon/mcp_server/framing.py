@@ -1,5 +1,7 @@
 """MCP's stdio framing over a stream: one JSON-RPC message a line."""
 
+import json
+
 import anyio
 import anyio.abc
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -62,8 +64,8 @@ class Framing:
         if not line.strip():
             return
         try:
-            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValidationError:
+            message = _read(line)
+        except ValueError:
             error = ErrorData(code=PARSE_ERROR, message="That line is no JSON-RPC message.")
             await self._send(JSONRPCError(jsonrpc="2.0", id=None, error=error))
             return
@@ -81,3 +83,21 @@ class Framing:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             return False
         return True
+
+
+def _read(line: bytes) -> JSONRPCMessage:
+    """Read a message. Raises ValueError.
+
+    Half an emoji, as a text that was cut by UTF-16 units ends with, becomes a question mark: the
+    caller would wait in vain for the answer to a line that nobody could read.
+    """
+    try:
+        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValidationError:
+        if b"\\u" not in line:
+            raise
+        try:
+            text = json.dumps(json.loads(line), ensure_ascii=False)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
+        return jsonrpc_message_adapter.validate_json(text.encode("utf-8", "replace"), by_name=False)

@@ -36,6 +36,23 @@ async def test_a_line_that_is_no_message_is_answered_and_the_next_one_served(doo
     assert right["id"] == 7
 
 
+async def test_half_an_emoji_is_read_as_a_question_mark(doors):
+    asked = []
+
+    async def tell(arguments, call):
+        asked.append(arguments["job_id"])
+        return doors.tools.job()
+
+    doors.tools.script["get_job"] = tell
+    params = {"name": "get_job", "arguments": {"job_id": "fox \ud83d"}, "_meta": META}
+    async with await anyio.connect_unix(doors.socket) as stream:
+        call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+        await stream.send(line(call))
+        assert "result" in await answer(stream)
+
+    assert asked == ["fox ?"]
+
+
 async def test_a_message_may_come_byte_by_byte(doors):
     async with await anyio.connect_unix(doors.socket) as stream:
         for byte in line(DISCOVER):
