@@ -116,13 +116,13 @@ def _unread(what: str) -> Problem:
 
 
 def _no_job_file(folder: Path, error: OSError) -> Problem:
-    if (folder / "job.toml.txt").exists():
+    if not os.path.isdir(folder):  # noqa: PTH112 - which also takes a name that is too long
+        message = "there is no such folder; name the one that holds job.toml"
+    elif (folder / "job.toml.txt").exists():
         message = (
             f"there is none in {folder}, but a job.toml.txt; rename it to job.toml (in Windows, "
             "show file name extensions first)"
         )
-    elif not folder.is_dir():
-        message = "there is no such folder; name the one that holds job.toml"
     elif isinstance(error, FileNotFoundError):
         empty = next(folder.iterdir(), None) is None
         message = (

@@ -91,8 +91,10 @@ class Roots:
 
 
 def _refuse_unreadable(real: Path) -> None:
+    if not os.path.lexists(real):  # also where the name is too long to look
+        return
     needed = os.R_OK | (os.X_OK if real.is_dir() else 0)
-    if os.path.lexists(real) and not os.access(real, needed):
+    if not os.access(real, needed):
         raise ToolRefusedError(
             "path_refused",
             f"The daemon's user {_user()} has no right to read {line(real)!r}. Give it that right, "
