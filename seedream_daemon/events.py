@@ -68,6 +68,7 @@ class ShotRefused:
     status: int | None
     message: str
     verdict: str
+    latency_s: float
     wait_s: float | None
 
 

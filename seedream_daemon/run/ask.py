@@ -107,7 +107,7 @@ class Asker:
 
     async def _send(self, shot: Shot, ready: ReadyPhotos, request: Request, tries: int) -> Outcome:
         await self._journal_sending(shot, ready, request)
-        began = anyio.current_time()
+        request.sent_at = anyio.current_time()
         answer: ArkAnswer | ArkError | None = None
         with anyio.CancelScope() as scope:
             self._means.asking.add(scope)
@@ -124,8 +124,8 @@ class Asker:
                 pictures=(), failed=(), generated_images=None, request_id=None, server_time=None
             )
         if isinstance(answer, ArkError):
-            return await self._refusals.take(shot, request, answer, sent_at=began, tries=tries)
-        return await self._answered(shot, request, answer, anyio.current_time() - began)
+            return await self._refusals.take(shot, request, answer, tries=tries)
+        return await self._answered(shot, request, answer)
 
     async def _journal_sending(self, shot: Shot, ready: ReadyPhotos, request: Request) -> None:
         plan = self._context.plan
@@ -203,9 +203,8 @@ class Asker:
         request.told.append(answered)
         request.on_answered(answered)
 
-    async def _answered(
-        self, shot: Shot, request: Request, answer: ArkAnswer, latency_s: float
-    ) -> Outcome:
+    async def _answered(self, shot: Shot, request: Request, answer: ArkAnswer) -> Outcome:
+        latency_s = anyio.current_time() - request.sent_at
         self._means.gate.prove()
         self._means.throttle.succeed()
         self._means.gate.deal()

@@ -45,10 +45,11 @@ Outcome = Answered | Again | Ended
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """A request while it is under way."""
+    """A request while it is under way; `sent_at` is on anyio's clock, in seconds."""
 
     attempt: int
     request_id: str
     price_micro_usd: int | None
     on_answered: OnAnswered
+    sent_at: float = 0.0
     told: list[AnsweredPicture] = field(default_factory=list)

@@ -20,9 +20,7 @@ class Refusals:
         self._context = context
         self._means = context.means
 
-    async def take(
-        self, shot: Shot, request: Request, error: ArkError, *, sent_at: float, tries: int
-    ) -> Outcome:
+    async def take(self, shot: Shot, request: Request, error: ArkError, *, tries: int) -> Outcome:
         """Journal a refusal, release or doubt its money, and say what follows."""
         if error.verdict is Verdict.IN_DOUBT:
             return await self._doubted(shot, request, error)
@@ -62,7 +60,7 @@ class Refusals:
         wait = wait_s(tries, error.retry_after_s, self._means.chance())
         if error.status == 429:
             self._means.throttle.refuse(
-                sent_at=sent_at, now=anyio.current_time(), retry_after_s=error.retry_after_s
+                sent_at=request.sent_at, now=anyio.current_time(), retry_after_s=error.retry_after_s
             )
         self._tell_refused(shot, request, error, wait)
         return Again(wait_s=wait, code=error.code, message=for_people(error))
@@ -103,6 +101,7 @@ class Refusals:
                 status=error.status,
                 message=error.message,
                 verdict=error.verdict.value,
+                latency_s=anyio.current_time() - request.sent_at,
                 wait_s=wait,
             )
         )

@@ -52,6 +52,7 @@ def test_requests_are_in_flight_until_their_answer_or_refusal() -> None:
         status=None,
         message="",
         verdict="never",
+        latency_s=0.5,
         wait_s=None,
     )
     tally.take(refused, 1.0)
