@@ -1,5 +1,6 @@
 """What tools do that spends money: from arguments to an order that can be let in."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,8 @@ class OrderDesk:
             planned = await self._planner.of_spec(own.spec)
             return self._new("submit_job", own, _running(planned), arguments)
         folder, where = await anyio.to_thread.run_sync(self._roots.folder, own.folder)
-        if where in ("_running", "_done"):
+        there = await anyio.to_thread.run_sync(os.path.isdir, folder)
+        if where in ("_running", "_done") and there:
             raise await self._already(folder)
         planned = _running(await self._planner.of_folder(folder))
         if where == "inbox":

@@ -233,8 +233,9 @@ async def test_a_folder_that_is_gone_is_told_as_a_mistake_of_the_call(desk):
         for name in ("gone", "n" * 300):
             plan = await at("check_job", folder=str(at.inbox / name))
             assert plan["problems"][0]["message"].startswith("there is no such folder")
-            code, message = await refused(at("submit_job", folder=str(at.photos / name)))
-            assert (code, "no such folder" in message) == ("bad_job", True)
+            for parent in (at.photos, at.inbox / "_done"):
+                code, message = await refused(at("submit_job", folder=str(parent / name)))
+                assert (code, "no such folder" in message) == ("bad_job", True)
 
 
 async def test_a_spec_that_is_no_json_is_told_as_such(desk):
