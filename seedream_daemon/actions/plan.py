@@ -222,14 +222,6 @@ def check_document(settings: Settings, folder: Path, checked: Checked) -> dict[s
 
 
 def _shot_row(settings: Settings, plan: Plan, shot: Shot) -> dict[str, Any]:
-    family, _ = family_of(plan.model, plan.family)
-    price = shot_price(
-        plan,
-        family,
-        shot,
-        images=plan.asked.count,
-        per_image_micro_usd=settings.price_per_image_usd,
-    )
     return {
         "id": shot.id,
         "name": shot.name,
@@ -238,5 +230,19 @@ def _shot_row(settings: Settings, plan: Plan, shot: Shot) -> dict[str, Any]:
         "photos": [photo.name for photo in shot.photos],
         "size": plan.size,
         "max_pictures": plan.asked.count,
-        "price_usd": dollars(price),
+        "price_usd": dollars(_price_of(settings, plan, shot)),
     }
+
+
+def _price_of(settings: Settings, plan: Plan, shot: Shot) -> int | None:
+    """Give the most that a shot can cost, in micro-dollars; None where the plan's is unknown."""
+    if plan.price_micro_usd is None:
+        return None
+    family, _ = family_of(plan.model, plan.family)
+    return shot_price(
+        plan,
+        family,
+        shot,
+        images=plan.asked.count,
+        per_image_micro_usd=settings.price_per_image_usd,
+    )

@@ -219,6 +219,22 @@ def test_lines_are_plain_and_whole_where_nobody_sits(emulator, program, job_fold
     assert done.err.splitlines()[-1] == "shoot: done. 2 pictures of 2 wanted, $0.06."
 
 
+def test_a_model_of_unknown_price_has_a_price_nowhere(program, job_folder) -> None:
+    run = program("http://127.0.0.1:9/api/v3")
+    folder = job_folder("fox", T2I)
+    unknown = {"SEEDREAM_MODEL_ID": "ep-20250101000000-abcde"}
+
+    checked = run("check", folder, "--json", **unknown)
+    told = run("check", folder, **unknown)
+    stated = run("check", folder, "--json", **unknown, PRICE_PER_IMAGE_USD="0.05")
+
+    assert checked.json["price_usd"] is None
+    assert [shot["price_usd"] for shot in checked.json["shots"]] == [None]
+    assert "price unknown" in told.out
+    assert "$" not in told.out
+    assert stated.json["price_usd"] == stated.json["shots"][0]["price_usd"] == 0.05
+
+
 def test_exit_codes_of_a_run_tell_all_some_and_none(emulator, program, job_folder) -> None:
     run = program(emulator().base_url)
     good = job_folder("good", T2I)
