@@ -1,5 +1,6 @@
 """Looks for what would stop a job, before one is dropped, and says how to mend it."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from seedream_daemon.ark.clock import server_time
 from seedream_daemon.ark.failures import ArkError, Verdict, advice
 from seedream_daemon.errors import ConfigError
 from seedream_daemon.inbox.ears import Ears
-from seedream_daemon.inbox.place import MARKER, NotThere, missing_inbox, open_inbox
+from seedream_daemon.inbox.place import MARKER, NotThere, missing_inbox, open_inbox, try_inbox
 from seedream_daemon.photos.workers import PhotoWorkers
 from seedream_daemon.settings import Settings
 
@@ -143,20 +144,33 @@ def _inbox(settings: Settings) -> Check:
     if gone is not None:
         mend = "Mount its disk, or set INBOX_DIR to another folder."
         return Check(name="inbox", ok=False, found=gone.reason, mend=mend)
-    if not (root / MARKER).exists():
-        return doctor_host.folder("INBOX_DIR", root)
     try:
+        if not (root / MARKER).exists():
+            return _no_inbox_yet(root)
         place = open_inbox(root, state_dir=state_dir)
-    except ConfigError as error:
-        return Check(name="inbox", ok=False, found=f"{root} cannot be used", mend=error.message)
+    except (ConfigError, OSError) as error:
+        mend = error.message if isinstance(error, ConfigError) else f"{error}. Name another folder."
+        return Check(name="inbox", ok=False, found=f"{root} cannot be used", mend=mend)
     if isinstance(place, NotThere):
         return Check(name="inbox", ok=False, found=place.reason, mend="Mount its disk.")
     found = f"{root} can be written to, and drops can be moved through its folders"
     return Check(name="inbox", ok=True, found=found)
 
 
+def _no_inbox_yet(root: Path) -> Check:
+    """Look for what would refuse the inbox when the service makes it. Raises as it would."""
+    check = doctor_host.folder("INBOX_DIR", root)
+    if check.ok and root.exists():
+        try_inbox(root)
+    return check
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - which also takes a name that is too long
+
+
 async def _watch(settings: Settings) -> Check:
-    if not settings.inbox_dir.is_dir():
+    if not _is_folder(settings.inbox_dir):
         return Check(name="watch", ok=True, found="not tried, since there is no inbox yet")
     said: list[str] = []
     ears = Ears(

@@ -1,7 +1,6 @@
 """The inbox itself: its marker, its own folders, and whether it is still there."""
 
 import contextlib
-import errno
 import json
 import os
 import secrets
@@ -13,10 +12,10 @@ from types import TracebackType
 
 from seedream_daemon.durable import LockedFile, lock_file, lock_owner, write_atomically
 from seedream_daemon.errors import ConfigError
+from seedream_daemon.inbox.probe import WAY, try_to_move
 
 MARKER = ".seedream-inbox"
 _KNOWN = "inboxes.json"
-_WAY = ("_running", "_done", "_failed")  # where a drop goes
 _PHOTOS = "_photos"
 _MARKER_MAX_BYTES = 4096
 _MARKER_TEXT = (
@@ -137,7 +136,7 @@ class Place:
         _make_folders(root)
         lock = None if self.hold.lock is None else _lock(self)
         try:
-            _try_to_move(root, self.root)
+            try_to_move(root, self.root)
             if lock is not None and lock.path.stat().st_dev != device:
                 return missing
             old, self.hold.lock, lock = self.hold.lock, lock, None
@@ -187,7 +186,7 @@ def _read_marker(root: int) -> bytes:
 
 
 def _make_folders(root: int) -> None:
-    for name in (*_WAY, _PHOTOS):
+    for name in (*WAY, _PHOTOS):
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, dir_fd=root)
             if name == _PHOTOS:
@@ -209,15 +208,31 @@ def open_inbox(root: Path, *, state_dir: Path) -> Place | NotThere:
         make_inbox(root)
         with _opened(root) as opened:
             hold = Hold(device=os.fstat(opened).st_dev, marker=_read_marker(opened))
-            _try_to_move(opened, root)
+            try_to_move(opened, root)
         place = Place(root=root, hold=hold)
         _remember(state_dir, _known(state_dir) | {str(root)})
     except OSError as error:
-        raise ConfigError(
-            f"The inbox {root} cannot be used ({error.strerror or error}). Let the user of the "
-            "daemon write to it, or set INBOX_DIR to another folder."
-        ) from error
+        raise _unusable(root, error) from error
     return place
+
+
+def try_inbox(root: Path) -> None:
+    """Raise ConfigError if a folder that exists could not be made an inbox; makes nothing of it.
+
+    Only an empty folder is moved through those of its own folders that it has already. Blocks.
+    """
+    try:
+        with _opened(root) as opened:
+            try_to_move(opened, root, [name for name in WAY if os.path.lexists(root / name)])
+    except OSError as error:
+        raise _unusable(root, error) from error
+
+
+def _unusable(root: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"The inbox {root} cannot be used ({error.strerror or error}). Let the user of the "
+        "daemon write to it, or set INBOX_DIR to another folder."
+    )
 
 
 def missing_inbox(root: Path, *, state_dir: Path) -> NotThere | None:
@@ -247,31 +262,6 @@ def _lock(place: Place) -> LockedFile:
             f"The inbox {place.root} is already served by {who}. Stop that one first, or set "
             "INBOX_DIR to another folder."
         ) from None
-
-
-def _try_to_move(root: int, named: Path) -> None:
-    """Move an empty folder through all of them: equal device numbers alone promise nothing."""
-    name = here = f".seedream-probe-{secrets.token_hex(4)}"
-    os.mkdir(here, dir_fd=root)
-    try:
-        for folder in _WAY:
-            there = f"{folder}/{name}"
-            _move_or_explain(root, here, there, named)
-            here = there
-    finally:
-        os.rmdir(here, dir_fd=root)
-
-
-def _move_or_explain(root: int, here: str, there: str, named: Path) -> None:
-    try:
-        os.rename(here, there, src_dir_fd=root, dst_dir_fd=root)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        raise ConfigError(
-            f"{(named / there).parent} lies on another file system than {named}, so that drops "
-            "cannot be moved there. Make it an ordinary folder of the inbox."
-        ) from error
 
 
 def _known(state_dir: Path) -> frozenset[str]:

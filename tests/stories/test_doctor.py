@@ -1,5 +1,6 @@
 """`doctor`: what would stop a job is found before one is dropped."""
 
+import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -110,6 +111,58 @@ def test_files_where_folders_should_be_stop_a_job(program, emulator):
     assert found.code == 3
     bad = {name for name, check in checks(found).items() if not check["ok"]}
     assert bad == {"inbox", "outputs", "state"}
+
+
+@pytest.fixture
+def on_disks(program):
+    """A program whose inbox has a disk of its own below `_done`, among mounts of its own."""
+    able = subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True)
+    if able.returncode != 0:
+        pytest.skip("unshare -rm does not work here")
+    shop = program("http://127.0.0.1:9/api/v3")
+    done = shop.home / "inbox" / "_done"
+    done.mkdir(parents=True)
+    shell = f'mount -t tmpfs none {done}; exec "$@"'
+    shop.within = ("unshare", "-rm", "sh", "-ec", shell, "sh")
+    return shop
+
+
+@pytest.mark.parametrize("began", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_folder_of_the_inbox_on_another_disk_stops_what_it_stops_in_serve(
+    on_disks, began
+) -> None:
+    if began:
+        (on_disks.home / "inbox" / ".seedream-inbox").touch()
+
+    found = on_disks("doctor", "--json")
+    served = on_disks("serve", "--once")
+
+    inbox = checks(found)["inbox"]
+    assert (found.code, served.code, inbox["ok"]) == (3, 3, False)
+    assert "_done lies on another file system" in inbox["mend"]
+    assert inbox["mend"] in served.err
+
+
+def test_an_inbox_that_serve_would_refuse_stops_a_job_and_is_left_as_it_was(program) -> None:
+    shop = program("http://127.0.0.1:9/api/v3")
+    root = shop.home / "inbox"
+    root.mkdir()
+    (root / "_failed").write_bytes(b"")
+
+    inbox = checks(shop("doctor", "--json"))["inbox"]
+
+    assert not inbox["ok"]
+    assert [path.name for path in root.iterdir()] == ["_failed"]
+    assert inbox["mend"] in shop("serve", "--once").err
+
+
+def test_an_inbox_with_too_long_a_name_stops_a_job(program) -> None:
+    shop = program("http://127.0.0.1:9/api/v3")
+
+    found = shop("doctor", "--json", INBOX_DIR=str(shop.home / ("x" * 300)))
+
+    assert found.code == 3
+    assert "File name too long" in checks(found)["inbox"]["mend"]
 
 
 def test_a_cropper_that_cannot_be_loaded_stops_a_job(program, emulator):
