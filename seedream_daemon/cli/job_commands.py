@@ -152,7 +152,7 @@ def _shown(work: Any, *, as_json: bool) -> int:
 
 
 def _summary(document: dict[str, Any]) -> str:
-    from seedream_daemon.actions.ends import failure_line
+    from seedream_daemon.actions.ends import failure_line, goes_on
 
     pictures = f"{counted(document['pictures'], 'picture')} of {document['wanted']} wanted"
     lines = [f"{document['name']}: {document['state']}. {pictures}, ${document['cost_usd']:.2f}."]
@@ -161,7 +161,7 @@ def _summary(document: dict[str, Any]) -> str:
     failures = document["failures"]
     lines += [f"  {failure_line(failure)}" for failure in failures[:20]]
     if document["state"] != "done":
-        word = "retry" if failures and not any(row["retryable"] for row in failures) else "resume"
+        word = "resume" if goes_on(document) else "retry"
         lines.append(
             f"seedream-daemon {word} {document['session']!r} asks only for what is missing."
         )

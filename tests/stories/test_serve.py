@@ -90,6 +90,53 @@ def test_refused_content_that_did_not_change_is_not_asked_again(inbox, job_folde
     assert box.service.bill() == []
 
 
+@pytest.mark.parametrize(
+    ("ambiguous", "fault", "state"),
+    [
+        ("hold", "reset", "in_doubt"),
+        pytest.param("retry", "reset", "in_doubt", marks=pytest.mark.slow),
+        pytest.param("hold", "expired_url", "lost", marks=pytest.mark.slow),
+        pytest.param("retry", "expired_url", "lost", marks=pytest.mark.slow),
+    ],
+)
+def test_what_may_be_paid_for_is_only_asked_again_by_the_retry_that_error_txt_tells(
+    inbox, job_folder, ambiguous, fault, state
+) -> None:
+    times = 1 if ambiguous == "hold" else 2
+    faults = f'[[fault]]\nfault = "{fault}"\ntimes = {times}\n'
+    box = inbox(faults=faults, AMBIGUOUS=ambiguous).serve()
+    box.drop(job_folder("fox", T2I))
+    assert box.result("_failed", "fox")[state] == 1
+    told = (box.path / "_failed" / "fox" / "error.txt").read_text(encoding="utf-8")
+    asked = len(box.service.bill())
+
+    shutil.move(box.path / "_failed" / "fox", box.path / "fox")
+    box.wait(lambda: not (box.path / "fox").exists())
+    result = box.result("_failed", "fox")
+
+    assert "ask only for what is missing" not in told
+    assert "may pay for it a second time" in told
+    assert len(box.service.bill()) == asked == times
+    command = told.splitlines()[-1].partition("seedream-daemon ")[2]
+    assert command == f"retry {result['session']}"
+    assert box.run(*command.split()).code == 0
+    assert len(box.service.bill()) == asked + 1
+    assert box.result("_done", "fox")["saved"] == 1
+
+
+def test_a_drop_over_its_cap_is_told_so_in_paragraphs(inbox, job_folder) -> None:
+    box = inbox().serve()
+
+    box.drop(job_folder("shoot", BULK + "max_cost_usd = 0.03\n", {"a.jpg": None, "b.jpg": None}))
+
+    result = box.result("_failed", "shoot")
+    told = (box.path / "_failed" / "shoot" / "error.txt").read_text(encoding="utf-8")
+    saved, reason, cure = told.removesuffix("\n").split("\n\n")
+    assert saved == f"1 of 2 pictures are in {result['session_path']}"
+    assert reason == result["reason"]
+    assert cure == "Move the folder back into the inbox to ask only for what is missing."
+
+
 def test_a_changed_plan_takes_over_what_it_still_asks_for(inbox, job_folder) -> None:
     box = inbox().serve()
     box.drop(job_folder("shoot", BULK, dict.fromkeys(["a.jpg", "b.jpg"])))

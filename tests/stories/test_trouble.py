@@ -114,10 +114,11 @@ def test_with_hold_nothing_in_doubt_is_asked_again_by_itself(emulator, program, 
     service = emulator(faults=fault("reset", times=1))
     run = program(service.base_url)
 
-    done = run("run", job_folder("fox", T2I), "--json", AMBIGUOUS="hold")
+    done = run("run", job_folder("fox", T2I), AMBIGUOUS="hold")
 
     assert done.code == 1
-    assert done.json["in_doubt"] == 1
+    assert "1 in doubt" in done.err
+    assert f"seedream-daemon retry {run.sessions()[0].name!r}" in done.err
     assert len(service.bill()) == 1
 
 
