@@ -238,8 +238,8 @@ class Inbox:
 
     def ended_and_put_away(self) -> list[dict]:
         """The jobs that have ended, once none waits or runs."""
-        jobs = self.ended()
-        return jobs if jobs and not self.queue() else []
+        # In this order: a job may end between the two looks.
+        return [] if self.queue() else self.ended()
 
     def job(self, name: str) -> dict | None:
         """The job of that name, while it waits or runs."""
