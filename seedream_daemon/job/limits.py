@@ -106,6 +106,16 @@ def set_warning(spec: JobSpec) -> str | None:
     )
 
 
+def cap_warning(spec: JobSpec, price_micro_usd: int | None) -> str | None:
+    """Give the warning that a job may cost more than it allows itself."""
+    if spec.max_cost_usd is None or (price_micro_usd or 0) <= spec.max_cost_usd * 1_000_000:
+        return None
+    return (
+        f"all of it costs up to ${(price_micro_usd or 0) / 1e6:.2f} and max_cost_usd is "
+        f"{spec.max_cost_usd:g}; no shot is sent that would pass it, and the job then fails."
+    )
+
+
 def _lacks(findings: Findings, family: Family, key: str, value: object) -> None:
     findings.add(
         (key,),

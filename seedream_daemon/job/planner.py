@@ -9,7 +9,15 @@ from seedream_daemon.errors import JobInvalidError
 from seedream_daemon.job.columns import gather_columns
 from seedream_daemon.job.draft import Draft
 from seedream_daemon.job.gather import Gatherer
-from seedream_daemon.job.limits import ask, check_kind, check_set, check_shape, set_warning, sized
+from seedream_daemon.job.limits import (
+    ask,
+    cap_warning,
+    check_kind,
+    check_set,
+    check_shape,
+    set_warning,
+    sized,
+)
 from seedream_daemon.job.listing import Listing
 from seedream_daemon.job.mistakes import Findings
 from seedream_daemon.job.models import Family, family_of, is_known, price_micro_usd
@@ -68,7 +76,9 @@ def plan_job(
     shots = _shots(spec, material)
     price = _price(family, spec.count, size, shots, price_per_image_micro_usd)
     is_priced = is_known(model) or stated is not None or price_per_image_micro_usd is not None
-    warnings = (guess, set_warning(spec), *_photo_warnings(material, gatherer))
+    known = price if is_priced else None
+    told = (guess, set_warning(spec), cap_warning(spec, known))
+    warnings = (*told, *_photo_warnings(material, gatherer))
     return Plan(
         **_of_job(spec),
         name=spec.name or nfc(listing.root.name),
@@ -79,7 +89,7 @@ def plan_job(
         shots=shots,
         groups=material.groups,
         common=material.common,
-        price_micro_usd=price if is_priced else None,
+        price_micro_usd=known,
         warnings=tuple(text for text in warnings if text),
     )
 

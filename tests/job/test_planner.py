@@ -476,3 +476,9 @@ def test_whatever_lies_there_a_job_is_planned_or_refused(listing, job, files):
         assert not shot.photos or len(shot.photos) + found.asked.count <= 15
         assert all(str(photo.path).startswith("/in/drop/") for photo in shot.photos)
     assert plan_from_json(plan_to_json(found)) == found
+
+
+@pytest.mark.parametrize(("cap", "warned"), [("0.02", True), ("0.03", False), ("1", False)])
+def test_a_job_that_may_pass_its_own_cap_is_warned_of(plan, cap, warned) -> None:
+    (*_, last) = ("", *plan(T2I + f"max_cost_usd = {cap}\n").warnings)
+    assert (f"costs up to $0.03 and max_cost_usd is {cap}" in last) is warned
