@@ -319,9 +319,11 @@ def test_two_processes_do_not_write_one_session(emulator, program, job_folder) -
     run = program(service.base_url)
     process = run.start("run", job_folder("fox", T2I))
     wait_until(lambda: len(sent(run)) >= 1, process)
+    process.send_signal(signal.SIGSTOP)  # it cannot end before the other has begun
 
     refused = run("resume", run.sessions()[0].name)
 
+    process.send_signal(signal.SIGCONT)
     assert refused.code == 2
     assert str(process.pid) in refused.err
     process.wait(timeout=20)
