@@ -25,6 +25,7 @@ async def change(doors, uri: str, mark: str) -> None:
     doors.tools.marks[uri] = mark
 
 
+@pytest.mark.slow
 async def test_a_subscriber_of_old_is_told_of_changes(doors, door):
     heard = Heard()
     async with doors.client(door, "2025-11-25", message_handler=heard) as client:
@@ -66,6 +67,7 @@ async def test_a_listener_is_told_of_what_it_asked_for(doors, door):
     assert event.uri == SESSION
 
 
+@pytest.mark.slow
 async def test_many_changes_are_one_update_a_second(doors):
     heard = Heard()
     async with doors.client("socket", "2025-11-25", message_handler=heard) as client:

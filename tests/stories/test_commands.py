@@ -48,6 +48,7 @@ def test_a_wrong_option_is_told_as_one_document(answer, name) -> None:
     assert "--no-such-option" in error["message"]
 
 
+@pytest.mark.slow
 def test_every_command_says_its_answer_as_one_document(emulator, program, job_folder) -> None:
     run = program(emulator().base_url)
     folder = job_folder("fox", T2I)

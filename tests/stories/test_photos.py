@@ -408,6 +408,7 @@ def wide(width: int) -> bytes:
     return encoded(Image.new("RGB", (width, 200), (width * 20 % 256, 90, 60)))
 
 
+@pytest.mark.slow
 def test_each_photo_of_a_grid_is_prepared_once_whatever_happens(
     emulator, program, job_folder, cropper, court
 ) -> None:

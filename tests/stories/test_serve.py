@@ -194,6 +194,7 @@ def test_a_name_that_is_taken_gets_a_number(inbox, job_folder) -> None:
     assert box.result("_done", "fox (2)")["state"] == "done"
 
 
+@pytest.mark.slow
 def test_cancel_sends_nothing_more_and_keeps_what_is_paid_for(inbox, job_folder) -> None:
     box = inbox("--latency", "0.5", MAX_PARALLEL="2").serve()
     photos = dict.fromkeys(f"{number}.jpg" for number in range(16))
@@ -235,6 +236,7 @@ def test_a_cancel_that_was_answered_outlives_a_kill(inbox, job_folder, court) ->
     assert box.result("_done", "shoot")["session"] == session.name
 
 
+@pytest.mark.slow
 def test_a_cancelled_drop_that_never_began_is_not_begun_after_a_kill(inbox, job_folder) -> None:
     box = inbox().serve()
     box.drop(job_folder("shoot", BULK + "expect = 9\n", {"a.jpg": None}))
@@ -250,6 +252,7 @@ def test_a_cancelled_drop_that_never_began_is_not_begun_after_a_kill(inbox, job_
     box.wait(lambda: json.loads(full.read_text(encoding="ascii")) == {"cancelled": []})
 
 
+@pytest.mark.slow
 def test_what_is_paid_for_is_fetched_after_a_cancel_and_a_kill(inbox, job_folder, court) -> None:
     box = inbox(MAX_PARALLEL="1")
     box.drop(job_folder("shoot", BULK, dict.fromkeys(["a.jpg", "b.jpg"])))
@@ -319,6 +322,7 @@ def test_a_killed_service_goes_on_where_it_was(inbox, job_folder) -> None:
     assert len(list(box.run.outputs.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_second_service_on_one_inbox_is_refused(inbox) -> None:
     box = inbox().serve()
 
@@ -350,6 +354,7 @@ def test_once_and_on_demand_exclude_each_other(inbox) -> None:
     assert not box.run.state.exists()
 
 
+@pytest.mark.slow
 def test_a_refused_account_pauses_the_queue_and_says_so(inbox, job_folder, emulator) -> None:
     faults = '[[fault]]\nfault = "SetLimitExceeded"\n'
     box = inbox(faults=faults).serve()

@@ -277,6 +277,7 @@ def test_a_busy_service_is_asked_more_slowly_and_all_comes(emulator, program, jo
     assert len(service.bill()) == 30
 
 
+@pytest.mark.slow
 def test_the_first_signal_waits_for_answers_in_flight(emulator, program, job_folder) -> None:
     service = emulator("--latency", "1")
     run = program(service.base_url)

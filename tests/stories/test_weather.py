@@ -384,6 +384,7 @@ def test_a_drop_on_another_file_system_waits_with_the_reason(island, job_folder)
     assert len(box.service.bill()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_bytes", [4_500_000, 0])
 def test_a_full_disk_pauses_and_goes_on_and_costs_nothing(
     island, job_folder, court, left_bytes
@@ -739,6 +740,7 @@ def test_a_hangup_rereads_parallelism_budget_and_log_level(inbox, job_folder) ->
     assert box.result("_done", "shoot")["pictures"] == 40
 
 
+@pytest.mark.slow
 def test_names_that_are_not_text_stop_nobody(inbox, job_folder) -> None:
     box = inbox().serve()
     bad = os.fsdecode(b"caf\xe9")  # as an old disk spells it
