@@ -13,6 +13,7 @@ import anyio.to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from seedream_daemon.errors import ConfigError, UsageError
+from seedream_daemon.jsontext import json_bytes
 from seedream_daemon.sockets import socket_path
 
 if TYPE_CHECKING:
@@ -52,10 +53,8 @@ async def _answer(service: "Service", stream: anyio.abc.SocketStream) -> None:
             return
         except OSError as error:
             answer = {"error": {"code": "disk", "message": f"The disk answers: {error}"}}
-        # A name that is no UTF-8 reaches us as lone surrogates; JSON can spell those.
-        data = json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace")
         try:
-            await stream.send(data + b"\n")
+            await stream.send(json_bytes(answer) + b"\n")
         except anyio.BrokenResourceError:
             return
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from seedream_daemon.daemon.wishes import Wish
+from seedream_daemon.jsontext import json_bytes
 from seedream_daemon.run.job import JobRun
 from seedream_daemon.run.result import dollars
 
 KEPT = 1000
-# A name that is no UTF-8 reaches us as lone surrogates; JSON can spell those.
-_NOT_TEXT = "backslashreplace"
 FIELDS = (
     "job_id",
     "name",
@@ -85,8 +84,7 @@ class Jobs:
             except (ValueError, TypeError, KeyError):
                 continue
         if len(lines) > 2 * KEPT:
-            kept = "".join(_line(row) for row in self.ended.values())
-            self.file.write_text(kept, encoding="utf-8", errors=_NOT_TEXT)
+            self.file.write_bytes(b"".join(_line(row) for row in self.ended.values()))
 
     def begin(self, job: LiveJob) -> None:
         """Take a job into hand, new or once more."""
@@ -109,7 +107,7 @@ class Jobs:
         self.ended.move_to_end(job.job_id)
         while len(self.ended) > KEPT:
             self.ended.popitem(last=False)
-        with self.file.open("a", encoding="utf-8", errors=_NOT_TEXT) as file:
+        with self.file.open("ab") as file:
             file.write(_line(row))
 
     def ended_rows(self) -> list[dict[str, Any]]:
@@ -117,5 +115,5 @@ class Jobs:
         return [{name: row.get(name) for name in FIELDS} for row in reversed(self.ended.values())]
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json_bytes(row) + b"\n"

@@ -15,6 +15,7 @@ from seedream_daemon.inbox import rights, sight
 from seedream_daemon.inbox.place import Place
 from seedream_daemon.inbox.settle import Sight
 from seedream_daemon.job.names import NAME_MAX_BYTES, cut
+from seedream_daemon.jsontext import json_bytes
 
 RESULT, ERROR = "result.json", "error.txt"
 _RESULT_MAX_BYTES = 64_000_000
@@ -85,9 +86,7 @@ def write_result(folder: Path, result: Mapping[str, Any], error: str | None) -> 
 
     Raises OSError, with the old files intact, if the disk is full. Blocks.
     """
-    text = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
-    # A name that is no UTF-8 reaches us as lone surrogates; JSON can spell those.
-    write_atomically(folder / RESULT, text.encode("utf-8", "backslashreplace"))
+    write_atomically(folder / RESULT, json_bytes(result, indent=2) + b"\n")
     if error is not None:
         write_atomically(folder / ERROR, error.encode("utf-8", "backslashreplace"))
         return

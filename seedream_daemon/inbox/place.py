@@ -13,6 +13,7 @@ from types import TracebackType
 from seedream_daemon.durable import LockedFile, lock_file, lock_owner, write_atomically
 from seedream_daemon.errors import ConfigError
 from seedream_daemon.inbox.probe import WAY, try_to_move
+from seedream_daemon.jsontext import json_bytes
 
 MARKER = ".seedream-inbox"
 _KNOWN = "inboxes.json"
@@ -276,5 +277,4 @@ def _remember(state_dir: Path, known: frozenset[str]) -> None:
     if known == _known(state_dir):
         return
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    text = json.dumps({"inboxes": sorted(known)}, ensure_ascii=False)
-    write_atomically(state_dir / _KNOWN, text.encode("utf-8", "backslashreplace"), mode=0o600)
+    write_atomically(state_dir / _KNOWN, json_bytes({"inboxes": sorted(known)}), mode=0o600)

@@ -4,12 +4,12 @@ The field names are those of a desktop app whose sessions people have; fields ar
 renamed. Paths are relative to the session, with "/".
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from seedream_daemon.job.plan import Group, Plan, Shot
+from seedream_daemon.jsontext import json_bytes
 from seedream_daemon.session.history import History
 from seedream_daemon.session.shot_history import Failure, KeptPicture
 
@@ -33,23 +33,17 @@ def view_bytes(content: Mapping[str, Any]) -> bytes:
 
     Row by row, since indenting all of it would take ten times the memory and time.
     """
-    fields = (_json(key) + b": " + _rows(value) for key, value in content.items())
+    fields = (json_bytes(key) + b": " + _rows(value) for key, value in content.items())
     return b"{\n" + b",\n".join(fields) + b"\n}\n"
 
 
 def _rows(value: Any) -> bytes:
     if isinstance(value, dict) and value:
-        rows = (b" " + _json(key) + b": " + _json(row) for key, row in value.items())
+        rows = (b" " + json_bytes(key) + b": " + json_bytes(row) for key, row in value.items())
         return b"{\n" + b",\n".join(rows) + b"\n}"
     if isinstance(value, list) and value:
-        return b"[\n" + b",\n".join(b" " + _json(row) for row in value) + b"\n]"
-    return _json(value)
-
-
-def _json(value: Any) -> bytes:
-    # A file name that is no UTF-8 reaches us as lone surrogates; in JSON they stand only within
-    # texts, where their escapes may stand too.
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return b"[\n" + b",\n".join(b" " + json_bytes(row) for row in value) + b"\n]"
+    return json_bytes(value)
 
 
 def metadata_json(plan: Plan, history: History) -> dict[str, Any]:
