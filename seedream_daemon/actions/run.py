@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from seedream_daemon.run.context import JobContext
 from seedream_daemon.run.engine import Engine
 from seedream_daemon.run.job import JobOutcome, JobRun
 from seedream_daemon.run.pricing import likely_pixels
-from seedream_daemon.run.result import result_document
+from seedream_daemon.run.result import local_time, result_document
 from seedream_daemon.run.room import lack_of_room
 from seedream_daemon.session.reload import find_session
 from seedream_daemon.session.store import SessionWriter
@@ -186,7 +185,7 @@ async def run_session(
     that is not who began the job, and `cap_micro_usd` a cap beside its own.
     """
     caps = [cap for cap in (plan.max_cost_micro_usd, cap_micro_usd) if cap is not None]
-    started = _now()
+    started = local_time()
     context = JobContext(
         means=engine.means,
         session=session,
@@ -209,7 +208,7 @@ async def run_session(
             session=session.path.name,
             session_path=str(session.path),
             started=started,
-            finished=_now(),
+            finished=local_time(),
         ),
         exit_code=exit_code_of(outcome),
     )
@@ -245,10 +244,6 @@ def exit_code_of(outcome: JobOutcome) -> ExitCode:
         case "stop":
             return ExitCode.INTERRUPTED
     return ExitCode.OK if outcome.state == "done" else ExitCode.SOME_FAILED
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _refuse_unknown_shots(session: SessionWriter, wanted: frozenset[str]) -> None:

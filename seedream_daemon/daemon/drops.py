@@ -1,7 +1,6 @@
 """The life of one drop: planned, run, and put away with its result."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +34,7 @@ from seedream_daemon.run.context import REMOVED
 from seedream_daemon.run.engine import Engine
 from seedream_daemon.run.gate import GateClosedError
 from seedream_daemon.run.job import JobRun
+from seedream_daemon.run.result import local_time
 from seedream_daemon.session.store import SessionWriter
 from seedream_daemon.settings import Settings
 
@@ -77,7 +77,7 @@ class DropRunner:
         job.folder = folder
         if folder is not None:
             self._emit(DropTaken(job_id=job.job_id, name=job.name, folder=str(folder)))
-        started = _now()
+        started = local_time()
         try:
             async with self._places:
                 self._refuse_if_stopping()
@@ -294,7 +294,3 @@ class DropRunner:
         """Say why the disk of the inbox is not there, None if it is; blocks."""
         gone = self._place.missing()
         return None if gone is None else gone.reason
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from seedream_daemon.inbox.watch import Watcher
 from seedream_daemon.inbox.whole import check_whole
 from seedream_daemon.photos.folder import look
 from seedream_daemon.run.engine import Engine
-from seedream_daemon.run.result import dollars
+from seedream_daemon.run.result import dollars, local_time
 from seedream_daemon.run.tally import Tally
 from seedream_daemon.settings import Settings
 
@@ -51,7 +50,7 @@ class Service:
         self.place = place
         self.jobs = jobs
         self.tally = Tally()
-        self.since = _now()
+        self.since = local_time()
         self.clients = Clients()
         self.ends_when_idle = False
         self._emit = emit
@@ -199,7 +198,12 @@ class Service:
 
     async def _cancel_settling(self, name: str, job_id: str) -> dict[str, Any]:
         job = LiveJob(
-            job_id=job_id, name=name, folder=None, origin="folder", created=_now(), cancelled=True
+            job_id=job_id,
+            name=name,
+            folder=None,
+            origin="folder",
+            created=local_time(),
+            cancelled=True,
         )
         await anyio.to_thread.run_sync(self._take_cancelled, job)
         self._start(job, job.folder)
@@ -242,7 +246,7 @@ class Service:
                     name=folder.name,
                     folder=folder,
                     origin="folder",
-                    created=_now(),
+                    created=local_time(),
                 )
             job.cancelled = self._cancels.holds(folder)
             self._start(job, folder)
@@ -292,7 +296,3 @@ async def open_service(settings: Settings, emit: Emit, *, once: bool) -> AsyncIt
             service.taps = taps
             taps.append(lambda event: service.tally.take(event, anyio.current_time()))
             yield service
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -4,7 +4,6 @@ import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from seedream_daemon.inbox.place import Place
 from seedream_daemon.inbox.tend import new_job_id
 from seedream_daemon.inbox.watch import Watcher
 from seedream_daemon.job.names import snippet
+from seedream_daemon.run.result import local_time
 
 DRAFT = "_new-"
 SEEN_S = 5.0
@@ -39,7 +39,7 @@ class Submissions:
     async def make(self, text: str, job_toml: bytes, wish: Wish) -> LiveJob:
         """Make a drop of its own for a wish and run it; `text` names it. Raises OSError."""
         job_id = new_job_id()
-        noted = Noted(job_id=job_id, origin="tool", created=_now(), wish=wish)
+        noted = Noted(job_id=job_id, origin="tool", created=local_time(), wish=wish)
         name = f"{snippet(text)}-{job_id}"
         folder = await anyio.to_thread.run_sync(partial(self._make, name, job_toml, noted))
         return self._begin(noted, folder, name)
@@ -76,7 +76,7 @@ class Submissions:
         noted = Noted(
             job_id=job_id,
             origin=str(before.get("origin") or "folder"),
-            created=str(before.get("created") or _now()),
+            created=str(before.get("created") or local_time()),
             wish=wish,
         )
         if folder is not None:
@@ -143,7 +143,3 @@ def live_job(noted: Noted, folder: Path | None, name: str) -> LiveJob:
         created=noted.created,
         wish=noted.wish,
     )
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -1,5 +1,6 @@
 """A session's history -> the result.json document that programs read."""
 
+from datetime import datetime
 from typing import Any
 
 from seedream_daemon.job.plan import Plan
@@ -13,6 +14,11 @@ SCHEMA = 1
 def dollars(micro_usd: int | None) -> float | None:
     """Whole micro-dollars as dollars; a float holds six decimals of any sum met here exactly."""
     return None if micro_usd is None else round(micro_usd / 1_000_000, 6)
+
+
+def local_time() -> str:
+    """Give the time as results tell it: RFC 3339 with the local offset, to the second."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def result_document(
