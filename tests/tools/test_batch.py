@@ -25,12 +25,18 @@ class Disk:
         return seen
 
 
-async def test_a_hundred_callers_at_once_are_two_looks():
-    disk, batch, answers = Disk(), Batch(), []
+def asker(batch: Batch, disk: Disk, answers: list[str]):
+    """Give a caller that asks for the page and keeps its answer."""
 
     async def ask():
         answers.append(await batch.look("page", disk.read))
 
+    return ask
+
+
+async def test_a_hundred_callers_at_once_are_two_looks():
+    disk, answers = Disk(), []
+    ask = asker(Batch(), disk, answers)
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for _ in range(50):
@@ -44,11 +50,8 @@ async def test_a_hundred_callers_at_once_are_two_looks():
 
 
 async def test_who_asks_during_a_look_is_told_of_what_is_there_now():
-    disk, batch, answers = Disk(), Batch(), []
-
-    async def ask():
-        answers.append(await batch.look("page", disk.read))
-
+    disk, answers = Disk(), []
+    ask = asker(Batch(), disk, answers)
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask)
@@ -61,11 +64,8 @@ async def test_who_asks_during_a_look_is_told_of_what_is_there_now():
 
 
 async def test_a_caller_that_gives_up_leaves_the_others_their_answer():
-    disk, batch, answers = Disk(), Batch(), []
-
-    async def ask():
-        answers.append(await batch.look("page", disk.read))
-
+    disk, answers = Disk(), []
+    ask = asker(Batch(), disk, answers)
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask)
