@@ -12,7 +12,8 @@ from seedream_daemon.job.fingerprint import fingerprint
 from seedream_daemon.job.plan import Plan, Shot, plan_to_json
 from seedream_daemon.photos.inspect import digest
 from seedream_daemon.session.recall import recall
-from seedream_daemon.session.shot_history import KeptPicture, ShotHistory, ShotState
+from seedream_daemon.session.shot_facts import KeptPicture, ShotState
+from seedream_daemon.session.shot_history import ShotHistory
 from seedream_daemon.session.store import SessionWriter
 from seedream_daemon.settings import Settings
 

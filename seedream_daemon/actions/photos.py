@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seedream_daemon.errors import UsageError
 from seedream_daemon.job.plan import Photo, Plan
-from seedream_daemon.session.shot_history import ShotState
+from seedream_daemon.session.shot_facts import ShotState
 from seedream_daemon.session.store import SessionWriter
 from seedream_daemon.settings import Settings
 

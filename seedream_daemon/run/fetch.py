@@ -19,7 +19,8 @@ from seedream_daemon.run.context import DISK_FULL, JobContext
 from seedream_daemon.run.room import LOOK_AGAIN_S
 from seedream_daemon.session.deleted import URL_LIFE
 from seedream_daemon.session.pictures import PictureBrokenError
-from seedream_daemon.session.shot_history import AnsweredPicture, ShotHistory
+from seedream_daemon.session.shot_facts import AnsweredPicture
+from seedream_daemon.session.shot_history import ShotHistory
 
 TRIES_WHEN_GONE = 3
 TRIES = 10

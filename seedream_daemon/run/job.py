@@ -14,7 +14,7 @@ from seedream_daemon.run.outcome import CapReachedError
 from seedream_daemon.run.ready import PhotoDesk
 from seedream_daemon.run.shoot import Shooter
 from seedream_daemon.session.history import Counts
-from seedream_daemon.session.shot_history import ShotState
+from seedream_daemon.session.shot_facts import ShotState
 from seedream_daemon.spend.book import CapReached
 
 REFRESH_S = 1.0

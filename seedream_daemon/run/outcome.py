@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from seedream_daemon.session.shot_history import AnsweredPicture
+from seedream_daemon.session.shot_facts import AnsweredPicture
 from seedream_daemon.spend.book import CapReached
 
 OnAnswered = Callable[[AnsweredPicture], None]

@@ -6,7 +6,8 @@ from typing import Any
 from seedream_daemon.job.plan import Plan
 from seedream_daemon.run.job import JobOutcome
 from seedream_daemon.session.history import History
-from seedream_daemon.session.shot_history import ShotHistory, ShotState
+from seedream_daemon.session.shot_facts import ShotState
+from seedream_daemon.session.shot_history import ShotHistory
 
 SCHEMA = 1
 

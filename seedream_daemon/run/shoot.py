@@ -11,7 +11,7 @@ from seedream_daemon.run.fetch import Fetch, Fetched, fetch_picture
 from seedream_daemon.run.gate import GateClosedError
 from seedream_daemon.run.outcome import Again, Answered, CapReachedError, OnAnswered
 from seedream_daemon.run.ready import BadPhotoError, PhotoDesk, ReadyPhotos
-from seedream_daemon.session.shot_history import AnsweredPicture
+from seedream_daemon.session.shot_facts import AnsweredPicture
 
 MAX_TRIES = 8
 

@@ -8,7 +8,7 @@ from seedream_daemon.job.plan import Photo
 from seedream_daemon.photos.steps import PhotoUnusableError, PrepareRequest
 from seedream_daemon.run.context import JobContext
 from seedream_daemon.session.layout import thumbnail_file
-from seedream_daemon.session.shot_history import ShotState
+from seedream_daemon.session.shot_facts import ShotState
 
 
 class Thumbnails:

@@ -9,12 +9,8 @@ from typing import Any
 
 from seedream_daemon.job.plan import Plan, plan_from_json
 from seedream_daemon.session.journal import Entry
-from seedream_daemon.session.shot_history import (
-    AnsweredPicture,
-    Sending,
-    ShotHistory,
-    ShotState,
-)
+from seedream_daemon.session.shot_facts import AnsweredPicture, Sending, ShotState
+from seedream_daemon.session.shot_history import ShotHistory
 
 PROBLEMS_KEPT = 100
 

@@ -23,16 +23,6 @@ from seedream_daemon.session.shot_facts import (
     ShotState,
 )
 
-__all__ = [
-    "DELETED",
-    "AnsweredPicture",
-    "Failure",
-    "KeptPicture",
-    "Sending",
-    "ShotHistory",
-    "ShotState",
-]
-
 
 class ShotHistory:
     """What a shot has been through; `fingerprint` is that of its latest sending.

@@ -33,7 +33,7 @@ from seedream_daemon.session.pictures import (
 )
 from seedream_daemon.session.recall import Recalled
 from seedream_daemon.session.segment import JournalFile
-from seedream_daemon.session.shot_history import Sending
+from seedream_daemon.session.shot_facts import Sending
 from seedream_daemon.session.view_files import ViewPace, find_thumbnails, write_view
 from seedream_daemon.session.views import view, view_bytes
 

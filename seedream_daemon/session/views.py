@@ -11,7 +11,7 @@ from typing import Any
 from seedream_daemon.job.plan import Group, Plan, Shot
 from seedream_daemon.jsontext import json_bytes
 from seedream_daemon.session.history import History
-from seedream_daemon.session.shot_history import Failure, KeptPicture
+from seedream_daemon.session.shot_facts import Failure, KeptPicture
 
 Thumbnails = Mapping[str, tuple[str, ...]]
 

@@ -8,7 +8,7 @@ from seedream_daemon.job.models import family_of
 from seedream_daemon.job.plan import Plan, Shot
 from seedream_daemon.run.pricing import shot_price
 from seedream_daemon.session.history import History
-from seedream_daemon.session.shot_history import KeptPicture, ShotState
+from seedream_daemon.session.shot_facts import KeptPicture, ShotState
 from seedream_daemon.tools.words import code_of, message_of, was_refused_for_content
 
 _MISSING = (ShotState.FAILED, ShotState.IN_DOUBT, ShotState.LOST)

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from seedream_daemon.session.deleted import advice, deleted_pictures
 from seedream_daemon.session.reload import load_session
-from seedream_daemon.session.shot_history import ShotState
+from seedream_daemon.session.shot_facts import ShotState
 
 
 async def _saved(begin, plan, picture, clock):

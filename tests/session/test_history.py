@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from seedream_daemon.job.plan import plan_to_json
 from seedream_daemon.session.history import History
 from seedream_daemon.session.journal import Entry
-from seedream_daemon.session.shot_history import ShotState
+from seedream_daemon.session.shot_facts import ShotState
 
 
 def entries(*told: tuple[str, dict]) -> list[Entry]:

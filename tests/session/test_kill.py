@@ -9,7 +9,7 @@ import pytest
 
 from seedream_daemon.session.history import History
 from seedream_daemon.session.recall import recall
-from seedream_daemon.session.shot_history import ShotState
+from seedream_daemon.session.shot_facts import ShotState
 
 CHILD = Path(__file__).parent / "child.py"
 POINTS = [

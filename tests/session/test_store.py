@@ -8,7 +8,7 @@ import pytest
 
 from seedream_daemon.errors import SessionBusyError, SessionUnknownError
 from seedream_daemon.session.recall import recall
-from seedream_daemon.session.shot_history import ShotState
+from seedream_daemon.session.shot_facts import ShotState
 from seedream_daemon.session.store import PictureBrokenError, SessionWriter
 
 
